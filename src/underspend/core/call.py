@@ -1,0 +1,90 @@
+"""One request for a model's reply, in the provider-neutral form that strategies see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Section(StrEnum):
+    """Where a block stands in the prompt, in the provider's cache order."""
+
+    TOOLS = "tools"
+    SYSTEM = "system"
+    MESSAGES = "messages"
+
+
+class Role(StrEnum):
+    """What a call is to its session. `side` calls are the client's own (titles, safety checks, token counts)."""
+
+    MAIN = "main"
+    SUBAGENT = "subagent"
+    COMPACTION = "compaction"
+    SIDE = "side"
+    UNKNOWN = "unknown"
+
+
+class BillingMode(StrEnum):
+    """Who pays: an API key is billed per token, an OAuth login belongs to a subscription."""
+
+    API_KEY = "api_key"
+    OAUTH = "oauth"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One piece of a prompt: a tool definition, a system block or a content block of a message.
+
+    `digest` is equal for equal content in whichever form the client wrote it (a string or a one-text-block list),
+    and does not cover the breakpoint. `tokens` is a local estimate. `breakpoint` is the TTL asked for ("5m", "1h").
+    """
+
+    section: Section
+    kind: str
+    label: str
+    digest: bytes
+    size: int
+    tokens: int
+    breakpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who asked. Every field but `role` and `billing` may be unknown; the key is a keyed hash, never the key."""
+
+    session: str | None = None
+    agent: str | None = None
+    parent_agent: str | None = None
+    agent_type: str | None = None
+    role: Role = Role.UNKNOWN
+    turn: str | None = None
+    project: str | None = None
+    user_agent: str | None = None
+    key: str | None = None
+    billing: BillingMode = BillingMode.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call as asked, or as edited so far: strategies see the edits of those before them.
+
+    `time` is in microseconds since the epoch. `prompt_tokens` is a local estimate, `prompt_ceiling` a number the real
+    count will not exceed. `blocks` may be parsed only when first looked at.
+    """
+
+    id: str
+    time: int
+    provider: str
+    endpoint: str
+    model: str
+    stream: bool = False
+    max_output: int = 0
+    prompt_tokens: int = 0
+    prompt_ceiling: int = 0
+    size: int = 0
+    effort: str | None = None
+    speed: str | None = None
+    identity: Identity = field(default_factory=Identity)
+    blocks: Sequence[Block] = ()

@@ -1,0 +1,82 @@
+"""Run strategies over a call. The gateway and the replay both call `run`: there is no second engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from underspend.core.call import Call
+from underspend.core.context import Context
+from underspend.core.edits import Edit, Refuse, SetModel, Warn, changes
+from underspend.core.money import Money
+from underspend.core.plan import Decision, Fault, Plan
+from underspend.core.strategy import State, Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A strategy and the state the user put it in."""
+
+    strategy: Strategy
+    state: State
+
+
+def apply(edit: Edit, call: Call) -> Call:
+    """The call after one edit."""
+    match edit:
+        case SetModel(model=model):
+            return replace(call, model=model)
+        case Warn() | Refuse():
+            return call
+        case _:
+            assert_never(edit)
+
+
+def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
+    """Ask each strategy in order and apply what it proposes when it is on.
+
+    Never raises: a strategy that fails is recorded as a fault and skipped with all its edits of this call.
+    The first refusal by a strategy that is on ends the run.
+    """
+    asked, faults = call, list[Fault]()
+    decisions: list[Decision] = []
+    for step in steps:
+        if step.state is State.OFF:
+            continue
+        try:
+            edits = tuple(step.strategy.decide(call, ctx))
+        except Exception as error:  # noqa: BLE001  # fail open: a strategy may not cost the user a call
+            faults.append(Fault(f"strategy {step.strategy.name}", f"{type(error).__name__}: {error}"))
+            continue
+        call = _take(step, edits, call, ctx, decisions)
+        refusal = _refusal(edits)
+        if refusal is not None and step.state is State.ON:
+            return Plan(asked=asked, call=call, decisions=tuple(decisions), faults=tuple(faults), refusal=refusal)
+    return Plan(asked=asked, call=call, decisions=tuple(decisions), faults=tuple(faults))
+
+
+def _take(step: Step, edits: Iterable[Edit], call: Call, ctx: Context, decisions: list[Decision]) -> Call:
+    on = step.state is State.ON
+    for edit in edits:
+        if not changes(edit, call):
+            continue
+        edited = apply(edit, call)
+        before, after = _price(call, ctx), _price(edited, ctx)
+        if isinstance(edit, Refuse):
+            after = 0
+        decisions.append(Decision(strategy=step.strategy.name, edit=edit, applied=on, before=before, after=after))
+        if on:
+            call = edited
+    return call
+
+
+def _price(call: Call, ctx: Context) -> Money | None:
+    try:
+        return ctx.estimate(call)
+    except Exception:  # noqa: BLE001  # a missing price may not stop a call; the ledger says unpriced
+        return None
+
+
+def _refusal(edits: Iterable[Edit]) -> Refuse | None:
+    return next((edit for edit in edits if isinstance(edit, Refuse)), None)

@@ -1,0 +1,44 @@
+"""The interface of a strategy: one pure file that acts, finds and predicts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import ClassVar
+
+from underspend.core.call import Call
+from underspend.core.context import Context
+from underspend.core.edits import Edit
+from underspend.core.reply import Reply
+
+
+class State(StrEnum):
+    """`shadow` decides, prices and records, but changes nothing."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    ON = "on"
+
+
+class Strategy(ABC):
+    """A frozen dataclass whose fields are its settings in `[strategies.<name>]`.
+
+    Only `decide` must be written. It is a pure function of its arguments: it may not await, read a clock or open a
+    socket (the type checker and the import contracts hold it to that).
+    """
+
+    __slots__ = ()
+    name: ClassVar[str]
+    default_state: ClassVar[State] = State.OFF
+
+    def needs(self, call: Call) -> Iterable[str]:  # noqa: ARG002  # a strategy that needs nothing says so by silence
+        """Keys to prefetch into the context: spending windows such as "day"."""
+        return ()
+
+    @abstractmethod
+    def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:
+        """The edits this strategy proposes, in order; none leaves the call as it is."""
+
+    def learn(self, call: Call, reply: Reply, ctx: Context) -> None:  # noqa: B027  # optional by design
+        """Take in how the call ended. Called once per call, after settlement; may not change the reply."""

@@ -1,0 +1,90 @@
+"""What a reply reported, in the words of the bill: lanes, units, modifiers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+
+class Lane(StrEnum):
+    """The token kinds that providers bill apart.
+
+    Cache writes carry Anthropic's two lifetimes; for a provider with other lifetimes the shorter one is
+    `cache_write_5m` and the longer `cache_write_1h`.
+    """
+
+    INPUT = "input"
+    CACHE_WRITE_5M = "cache_write_5m"
+    CACHE_WRITE_1H = "cache_write_1h"
+    CACHE_READ = "cache_read"
+    OUTPUT = "output"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens by lane. Lanes never overlap: `input` excludes what was read from or written to the cache."""
+
+    input: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    cache_read: int = 0
+    output: int = 0
+
+    @property
+    def prompt(self) -> int:
+        """Every token of the prompt, however it was billed."""
+        return self.input + self.cache_write_5m + self.cache_write_1h + self.cache_read
+
+    def lane(self, lane: Lane) -> int:
+        """Tokens billed in one lane."""
+        return int(getattr(self, lane.value))
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One thing the provider bills: a whole reply, or one entry of Anthropic's `usage.iterations[]`.
+
+    `model` is None when the entry names none: it is then the reply's. `billed` is False for attempts the provider
+    declines to charge (declined before output).
+    """
+
+    kind: str
+    usage: Usage
+    model: str | None = None
+    billed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metered:
+    """Everything a reply's own bytes say about its bill. Built by `formats`, priced by `pricing.cost`."""
+
+    provider: str
+    model: str | None
+    units: tuple[Unit, ...]
+    reported: Usage
+    message_id: str | None = None
+    stop_reason: str | None = None
+    thinking_tokens: int = 0
+    web_searches: int = 0
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    refused_free: bool = False
+    fallback_credit: bool = False
+    complete: bool = True
+    has_usage: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def usage(self) -> Usage:
+        """Billed tokens: the sum over the units that are charged; as reported where none is (a free refusal)."""
+        billed = [unit.usage for unit in self.units if unit.billed]
+        if self.refused_free or not billed:
+            return self.reported
+        total = Usage()
+        for usage in billed:
+            total += usage
+        return total
