@@ -39,6 +39,7 @@ class Block:
 
     `digest` is equal for equal content in whichever form the client wrote it (a string or a one-text-block list),
     and does not cover the breakpoint. `tokens` is a local estimate. `breakpoint` is the TTL asked for ("5m", "1h").
+    `ref` ties a tool's result to its use (the provider's tool_use id). Nothing here holds text of the prompt.
     """
 
     section: Section
@@ -48,6 +49,7 @@ class Block:
     size: int
     tokens: int
     breakpoint: str | None = None
+    ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

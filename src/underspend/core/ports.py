@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
 
 from underspend.core.call import Call
 from underspend.core.money import Money
+
+Value: TypeAlias = str | int | bool | bytes | None
+Row: TypeAlias = Mapping[str, Value]
+"""One row of the ledger: column names as in `stores.schema`."""
 
 
 class Clock(Protocol):
@@ -25,4 +31,52 @@ class Pricing(Protocol):
 
     def worst_case(self, call: Call) -> Money:
         """An amount the call's bill cannot exceed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptParts:
+    """The raw JSON of a prompt's three parts, to be taken apart off the hot path; only digests of it are kept."""
+
+    tools: bytes
+    system: bytes
+    messages: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The end of a call: its whole row, and what belongs to it. `contents` is None unless the user stores content."""
+
+    call: Row
+    lines: Sequence[Row] = ()
+    decisions: Sequence[Row] = ()
+    prompt: PromptParts | None = field(default=None, repr=False)
+    contents: Row | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerHealth:
+    """Where records go now (`ok` is the database) and how many wait to get there."""
+
+    state: Literal["ok", "spooling", "memory"]
+    waiting: int
+
+
+class LedgerPort(Protocol):
+    """Where calls are written down. Writing twice what has the same id changes nothing."""
+
+    def intend(self, call: Row) -> Awaitable[None]:
+        """Resolves when the row is durable: in the database, or in the spool while that cannot be written."""
+        ...
+
+    def settle(self, settlement: Settlement) -> None:
+        """Accepts the end of a call; returns at once and never raises."""
+        ...
+
+    def learn_session(self, session: str, project: str, directory: str) -> None:
+        """Remembers where a session works."""
+        ...
+
+    def health(self) -> LedgerHealth:
+        """How the writing goes."""
         ...

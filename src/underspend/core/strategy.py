@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ class State(StrEnum):
     ON = "on"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy(ABC):
     """A frozen dataclass whose fields are its settings in `[strategies.<name>]`.
 
@@ -28,7 +30,6 @@ class Strategy(ABC):
     socket (the type checker and the import contracts hold it to that).
     """
 
-    __slots__ = ()
     name: ClassVar[str]
     default_state: ClassVar[State] = State.OFF
 

@@ -1,0 +1,1 @@
+"""Bytes ⇄ core: what providers and clients write on the wire, read without altering it."""

@@ -1,0 +1,1 @@
+"""The live driver: a request comes in, passes the strategies, is forwarded and metered."""

@@ -1,0 +1,1 @@
+"""Local token estimates, corrected by the usage that comes back."""

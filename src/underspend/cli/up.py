@@ -1,0 +1,39 @@
+"""`underspend up`: run the gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from underspend.config import load
+from underspend.gateway.serve import Parts, serve
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (default 127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (default 4100); 0 takes a free one.")
+@click.option("--upstream", metavar="URL", help="Where to forward to (default https://api.anthropic.com).")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder for config and data (default $UNDERSPEND_HOME).")
+@click.option("--quiet", is_flag=True, help="Print nothing but the URL.")
+def command(host: str | None, port: int | None, upstream: str | None, home: Path | None, *, quiet: bool) -> None:
+    """Run the gateway until it is stopped with Ctrl-C or SIGTERM."""
+    flags = {"gateway.host": host, "gateway.port": port, "upstream.anthropic": upstream}
+    settings = load(home=home, flags=flags)
+
+    def dashboard(parts: Parts):  # type: ignore[no-untyped-def]  # noqa: ANN202  # typed by serve()
+        from underspend.web import app
+
+        return app.create(engine=parts.engine, live=parts.live, status=parts.status, settings=parts.settings)
+
+    def ready(url: str) -> None:
+        if quiet:
+            click.echo(url)
+            return
+        click.echo(f"underspend listens on {url} → {settings.upstream.anthropic}")
+        click.echo(f"  dashboard    {url}/_/")
+        click.echo(f"  Claude Code  ANTHROPIC_BASE_URL={url} claude      (or once for all: underspend on)")
+        click.echo(f"  ledger       {settings.ledger.url.removeprefix('sqlite:///')}")
+        click.echo("  Ctrl-C stops it; calls in flight may finish.")
+
+    serve(settings, dashboard, ready)

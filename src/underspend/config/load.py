@@ -1,0 +1,178 @@
+"""Reading settings: defaults, then config.toml, then the environment, then flags; the last to speak wins."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from underspend.config import paths
+from underspend.config.schema import Origin, Sections, Settings
+from underspend.config.steps import steps_from
+from underspend.core.errors import ConfigError
+from underspend.stores.database import sqlite_url
+
+_ENV = "UNDERSPEND_"
+_TABLES = {"strategies", "prices"}
+
+
+def load(
+    *,
+    home: Path | None = None,
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings in force. `flags` are dotted names ("gateway.port") with values, None meaning not given.
+
+    Environment variables are UNDERSPEND_<SECTION>_<KEY>, as in UNDERSPEND_GATEWAY_PORT=4200. Raises ConfigError
+    naming the file and line, the variable or the flag that is wrong.
+    """
+    where = paths.find(home)
+    text = _text(where.config_file)
+    table = _parsed(text, where.config_file)
+    said: dict[str, tuple[object, str]] = {}
+    for name, value in _flat(table):
+        said[name] = (value, f"{where.config_file}:{_line(text, name)}")
+    for name in _names():
+        variable = _ENV + name.replace(".", "_").upper()
+        if (value := (environ if environ is not None else os.environ).get(variable)) is not None:
+            said[name] = (value, f"${variable}")
+    for name, given in (flags or {}).items():
+        if given is not None:
+            said[name] = (given, f"--{name.rpartition('.')[2].replace('_', '-')}")
+    sections, origins = _resolve(said)
+    if not sections.ledger.url:
+        sections = replace(sections, ledger=replace(sections.ledger, url=sqlite_url(where.ledger)))
+    steps, step_origins = steps_from(table.get("strategies", {}), lambda name: _at(where.config_file, text, name))
+    return Settings(
+        paths=where,
+        gateway=sections.gateway,
+        upstream=sections.upstream,
+        ledger=sections.ledger,
+        privacy=sections.privacy,
+        report=sections.report,
+        steps=steps,
+        prices=_price_overrides(table, where.config_file, text),
+        origins=(*origins, *step_origins),
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            where=file, problem=f"it cannot be read ({error})", mend="Mend or remove the file."
+        ) from error
+
+
+def _parsed(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        where = f"{file}:{line[1]}" if line else str(file)
+        raise ConfigError(where=where, problem=f"this is not TOML: {error}", mend="Mend that line.") from error
+
+
+def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    for section, content in table.items():
+        if section in _TABLES:
+            continue
+        if not isinstance(content, dict):
+            yield section, content
+            continue
+        for key, value in content.items():
+            yield f"{section}.{key}", value
+
+
+def _hints() -> Iterator[tuple[str, str, Any, str]]:
+    """Section, key, type and description of every setting."""
+    for section in fields(Sections):
+        kind = get_type_hints(Sections, include_extras=True)[section.name]
+        hints = get_type_hints(kind, include_extras=True)
+        for item in fields(kind):
+            hint = hints[item.name]
+            described = get_origin(hint) is Annotated and hint.__metadata__[0].description
+            yield section.name, item.name, hint, described or ""
+
+
+def _names() -> list[str]:
+    return [f"{section}.{key}" for section, key, _, _ in _hints()]
+
+
+def _resolve(said: Mapping[str, tuple[object, str]]) -> tuple[Sections, list[Origin]]:
+    known = _names()
+    for name, (_, source) in said.items():
+        if name not in known:
+            raise ConfigError(where=source, problem=f"there is no setting {name}", mend=_nearest(name, known))
+    values: dict[str, dict[str, object]] = {}
+    origins: list[Origin] = []
+    defaults = Sections()
+    for section, key, hint, description in _hints():
+        name = f"{section}.{key}"
+        value: object = getattr(getattr(defaults, section), key)
+        source = "default"
+        if name in said:
+            raw, source = said[name]
+            value = _converted(raw, hint, name, source)
+        values.setdefault(section, {})[key] = value
+        origins.append(Origin(name=name, value=value, source=source, description=description))
+    sections = Sections(**{name: _section_type(name)(**given) for name, given in values.items()})
+    return sections, origins
+
+
+def _section_type(name: str) -> Any:
+    return get_type_hints(Sections)[name]
+
+
+def _converted(raw: object, hint: Any, name: str, source: str) -> object:
+    try:
+        if isinstance(raw, str) and source.startswith("$"):
+            raw = raw.split(",") if get_origin(get_args(hint)[0]) is list else raw
+            return msgspec.convert(raw, hint, strict=False)
+        return msgspec.convert(raw, hint, strict=True)
+    except msgspec.ValidationError as error:
+        raise ConfigError(where=source, problem=f"{name} = {raw!r} will not do", mend=f"{error}.") from error
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]}?" if close else "See docs/settings.md for those there are."
+
+
+def _line(text: str, name: str) -> int:
+    """The line a setting is said on; its section's where the key cannot be found, 1 where neither can."""
+    section, _, key = name.rpartition(".")
+    inside, found = not section, 0
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+        if header:
+            inside = header[1].replace('"', "").replace(" ", "") == section
+            found = number if inside else found
+        elif inside and re.match(rf'\s*"?{re.escape(key)}"?\s*=', line):
+            return number
+    return found or 1
+
+
+def _at(file: Path, text: str, name: str) -> str:
+    return f"{file}:{_line(text, name)}"
+
+
+def _price_overrides(table: Mapping[str, Any], file: Path, text: str) -> Mapping[str, Mapping[str, Any]]:
+    prices = table.get("prices", {})
+    if not isinstance(prices, dict) or not all(isinstance(value, dict) for value in prices.values()):
+        raise ConfigError(
+            where=_at(file, text, "prices"), problem="prices are tables", mend='Write [prices."model-id"].'
+        )
+    return prices

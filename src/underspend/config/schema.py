@@ -1,0 +1,106 @@
+"""Every setting there is, with its default and what it does. `docs/settings.md` is checked against this file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from underspend.config.paths import Paths
+from underspend.core.engine import Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """Where the gateway listens and whom it lets in."""
+
+    host: Annotated[str, Meta(description="Address to listen on; any but loopback demands access_key.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 4100
+    access_key: Annotated[
+        str, Meta(description="Secret clients send as x-underspend-key; needed when not on loopback.")
+    ] = ""
+    allowed_hosts: Annotated[list[str], Meta(description="Host names, besides loopback's, that requests may name.")] = (
+        field(default_factory=list)
+    )
+    body_limit_mb: Annotated[int, Meta(ge=1, description="Largest message request that is read; larger is a 413.")] = 32
+    drain_seconds: Annotated[
+        int, Meta(ge=0, description="How long calls in flight may finish after a stop is asked for.")
+    ] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """The provider behind the gateway."""
+
+    anthropic: Annotated[str, Meta(description="Base URL that Anthropic-style requests are forwarded to.")] = (
+        "https://api.anthropic.com"
+    )
+    connect_seconds: Annotated[float, Meta(gt=0, description="Longest wait for a connection.")] = 30.0
+    idle_seconds: Annotated[
+        float, Meta(ge=0, description="Longest silence of an upstream; 0 is none. Slow models think for minutes.")
+    ] = 900.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The durable record of every call."""
+
+    url: Annotated[str, Meta(description="SQLAlchemy URL; empty is the SQLite file in the data folder.")] = ""
+    durability: Annotated[
+        Literal["process", "power"],
+        Meta(description='What a record survives: the end of the process, or ("power") of the machine too.'),
+    ] = "process"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy:
+    """What is kept of prompts and replies."""
+
+    store_content: Annotated[
+        bool, Meta(description="Keep the text of requests and replies in the ledger. Off: none of it is stored.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How figures are shown."""
+
+    timezone: Annotated[str, Meta(description="IANA time zone of days and months; empty is the machine's.")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sections:
+    """The tables of config.toml besides [strategies.*] and [prices.*]."""
+
+    gateway: Gateway = field(default_factory=Gateway)
+    upstream: Upstream = field(default_factory=Upstream)
+    ledger: Ledger = field(default_factory=Ledger)
+    privacy: Privacy = field(default_factory=Privacy)
+    report: Report = field(default_factory=Report)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """One setting as it stands: its dotted name, its value, and where that was said."""
+
+    name: str
+    value: object
+    source: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, resolved. `steps` are the strategies in order with their states."""
+
+    paths: Paths
+    gateway: Gateway
+    upstream: Upstream
+    ledger: Ledger
+    privacy: Privacy
+    report: Report
+    steps: tuple[Step, ...]
+    prices: Mapping[str, Mapping[str, Any]]
+    origins: tuple[Origin, ...]

@@ -1,0 +1,74 @@
+"""Gemini generateContent replies → `Metered`, from JSON (one object, or the array of a stream) or from SSE.
+
+`promptTokenCount` includes `cachedContentTokenCount`; thoughts are billed as output; tool-use prompts as input.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from underspend.core.usage import Metered, Unit, Usage
+from underspend.formats.lenient import Json, count, decode, items, obj, text
+from underspend.formats.sse import SseParser
+
+
+class GeminiMeter:
+    """Feed it a body, JSON or SSE; `finish` says what was billed. The counts of a stream are cumulative."""
+
+    def __init__(self, *, stream: bool) -> None:
+        self._sse = SseParser() if stream else None
+        self._chunks: list[bytes] = []
+        self._body: Json = {}
+        self._usage: Json = {}
+        self.seen = Usage()
+        self.message_id: str | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        """Take in the next bytes of the body."""
+        if self._sse is None:
+            self._chunks.append(chunk)
+            return
+        for data in self._sse.feed(chunk):
+            self._take(data)
+
+    def finish(self) -> Metered:
+        """What was metered; not complete where no usage came."""
+        if self._sse is None:
+            self._take(b"".join(self._chunks))
+        else:
+            for data in self._sse.finish():
+                self._take(data)
+        return _metered(self._body, self._usage)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            value = decode(data)
+        except msgspec.DecodeError:
+            return
+        for event in items(value) if isinstance(value, list) else [obj(value)]:
+            self._usage.update(obj(event.get("usageMetadata")))
+            self._body.update(event)
+
+
+def _metered(body: Json, usage: Json) -> Metered:
+    cached = count(usage.get("cachedContentTokenCount"))
+    prompt = count(usage.get("promptTokenCount")) + count(usage.get("toolUsePromptTokenCount"))
+    thoughts = count(usage.get("thoughtsTokenCount"))
+    lanes = Usage(
+        input=max(0, prompt - cached),
+        cache_read=cached,
+        output=count(usage.get("candidatesTokenCount")) + thoughts,
+    )
+    candidates = items(body.get("candidates"))
+    return Metered(
+        provider="google",
+        model=text(body.get("modelVersion")),
+        units=(Unit("message", lanes),) if usage else (),
+        reported=lanes,
+        message_id=text(body.get("responseId")),
+        stop_reason=text(candidates[0].get("finishReason")) if candidates else None,
+        thinking_tokens=thoughts,
+        service_tier=text(usage.get("serviceTier")),
+        complete=bool(usage),
+        has_usage=bool(usage),
+    )

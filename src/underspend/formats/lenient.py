@@ -1,0 +1,34 @@
+"""Reading JSON that others wrote: wrong types and nulls are as good as absent, never an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+Json = dict[str, Any]
+
+decode = msgspec.json.Decoder().decode
+"""JSON bytes to plain Python values. Raises msgspec.DecodeError."""
+
+
+def obj(value: object) -> Json:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[Json]:
+    """The objects of a list; empty when it is none."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def count(value: object) -> int:
+    """A token count: zero unless it is a non-negative number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        return 0
+    return int(value)
+
+
+def text(value: object) -> str | None:
+    """The value if it is a non-empty string."""
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,86 @@
+"""OpenAI Chat Completions and Responses replies → `Metered`, from JSON or from a stream."""
+
+from __future__ import annotations
+
+import msgspec
+
+from underspend.core.usage import Metered, Unit, Usage
+from underspend.formats import openai_usage
+from underspend.formats.lenient import Json, count, decode, obj, text
+from underspend.formats.sse import SseParser
+
+_FINAL = {"response.completed", "response.incomplete", "response.failed"}
+
+
+class OpenAiMeter:
+    """Feed it a body, JSON or SSE; `finish` says what was billed.
+
+    In a stream the usage is in the last chunk that has one (Chat, only when the client asked with
+    `stream_options.include_usage`) or in `response.completed` (Responses).
+    """
+
+    def __init__(self, *, stream: bool, provider: str = "openai") -> None:
+        self._sse = SseParser() if stream else None
+        self._chunks: list[bytes] = []
+        self._body: Json = {}
+        self._provider = provider
+        self.seen = Usage()
+        self.message_id: str | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        """Take in the next bytes of the body."""
+        if self._sse is None:
+            self._chunks.append(chunk)
+            return
+        for data in self._sse.feed(chunk):
+            self._take(data)
+
+    def finish(self) -> Metered:
+        """What was metered; not complete where no usage came."""
+        if self._sse is None:
+            self._take(b"".join(self._chunks))
+        else:
+            for data in self._sse.finish():
+                self._take(data)
+        return metered_body(self._body, provider=self._provider)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            event = obj(decode(data))
+        except msgspec.DecodeError:
+            return
+        kind = event.get("type")
+        if isinstance(kind, str) and kind.startswith("response."):
+            if kind in _FINAL:
+                self._body = obj(event.get("response"))
+            return
+        self._body.update({name: value for name, value in event.items() if value is not None})
+
+
+def metered_body(body: Json, *, provider: str = "openai") -> Metered:
+    """What a whole reply object says about its bill."""
+    usage = obj(body.get("usage"))
+    if not usage:
+        # Groq puts the usage of a stream in its own extension.
+        usage = obj(obj(body.get("x_groq")).get("usage"))
+    lanes = openai_usage.lanes(usage)
+    return Metered(
+        provider=provider,
+        model=text(body.get("model")),
+        units=(Unit("message", lanes),) if usage else (),
+        reported=lanes,
+        message_id=text(body.get("id")),
+        stop_reason=_stop_reason(body),
+        thinking_tokens=openai_usage.thinking(usage),
+        web_searches=count(obj(obj(body.get("tool_usage")).get("web_search")).get("num_requests")),
+        service_tier=text(body.get("service_tier")),
+        complete=bool(usage),
+        has_usage=bool(usage),
+    )
+
+
+def _stop_reason(body: Json) -> str | None:
+    choices = body.get("choices")
+    if isinstance(choices, list) and choices:
+        return text(obj(choices[0]).get("finish_reason"))
+    return text(body.get("status"))

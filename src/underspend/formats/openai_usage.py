@@ -1,0 +1,44 @@
+"""OpenAI-shaped `usage` (Chat Completions, Responses, and the providers that copy them) → lanes.
+
+There `prompt_tokens`/`input_tokens` INCLUDE what was read from and written to the cache, so fresh input is what is
+left. DeepSeek names its reads `prompt_cache_hit_tokens`; Moonshot puts `cached_tokens` at the top.
+"""
+
+from __future__ import annotations
+
+from underspend.core.usage import Usage
+from underspend.formats.lenient import Json, count, obj
+
+
+def lanes(usage: Json) -> Usage:
+    """One usage object by lane. Writes of 30 minutes are the short lane, of 12 hours the long one."""
+    details = obj(usage.get("prompt_tokens_details")) or obj(usage.get("input_tokens_details"))
+    prompt = count(usage.get("prompt_tokens", usage.get("input_tokens")))
+    read = min(
+        prompt, _first(details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"))
+    )
+    short, long = _written(details)
+    return Usage(
+        input=max(0, prompt - read - short - long),
+        cache_write_5m=short,
+        cache_write_1h=long,
+        cache_read=read,
+        output=count(usage.get("completion_tokens", usage.get("output_tokens"))),
+    )
+
+
+def thinking(usage: Json) -> int:
+    """Reasoning tokens, a subset of the output."""
+    details = obj(usage.get("completion_tokens_details")) or obj(usage.get("output_tokens_details"))
+    return count(details.get("reasoning_tokens"))
+
+
+def _written(details: Json) -> tuple[int, int]:
+    written = details.get("cache_write_tokens")
+    if isinstance(written, dict):
+        return count(written.get("ttl_30m")), count(written.get("ttl_12h"))
+    return count(written), 0
+
+
+def _first(*values: object) -> int:
+    return next((count(value) for value in values if count(value)), 0)

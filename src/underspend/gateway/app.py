@@ -1,0 +1,95 @@
+"""The gateway as one ASGI application: who is let in, what is ours (/_/) and what is the client's."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from dataclasses import dataclass, field
+
+from underspend.gateway import headers, refusals
+from underspend.gateway.asgi import App, AsgiRequest, AsgiResponder, Message, Receive, Send, Watch
+from underspend.gateway.pipeline import Pipeline
+from underspend.gateway.relay import Relay
+from underspend.gateway.routes import classify
+from underspend.gateway.status import Status
+from underspend.gateway.transport import ClientGoneError
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", ""})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Whom to let in. A browser page of another site cannot name our host, so its requests stop here."""
+
+    allowed_hosts: frozenset[str] = field(default_factory=frozenset)
+    access_key: str = ""
+    any_host: bool = False
+
+    def refusal(self, fields: dict[str, str]) -> str | None:
+        """Why a request is not let in; None when it is."""
+        host = _host_name(fields.get("host", ""))
+        if not self.any_host and host not in _LOOPBACK_NAMES and host not in self.allowed_hosts:
+            return f"the host name {host} is not known here; add it to [gateway] allowed_hosts"
+        if fields.get("sec-fetch-site") == "cross-site":
+            return "pages of other sites may not use the gateway"
+        if self.access_key and not hmac.compare_digest(fields.get("x-underspend-key", ""), self.access_key):
+            return "this gateway wants its access key in the header x-underspend-key"
+        return None
+
+
+class GatewayApp:
+    """ASGI: lifespan is the server's; requests go to the dashboard, the relay or the pipeline."""
+
+    def __init__(self, *, pipeline: Pipeline, relay: Relay, local: App, door: Door, status: Status) -> None:
+        self._pipeline = pipeline
+        self._relay = relay
+        self._local = local
+        self._door = door
+        self._status = status
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        request, responder = AsgiRequest(scope, receive), AsgiResponder(send)
+        fields = headers.as_mapping(request.headers)
+        why = self._door.refusal(fields)
+        if why is not None:
+            await refusals.forbidden(responder, why)
+        elif request.path.startswith(b"/_/") or request.path == b"/_":
+            await self._local(scope, receive, send)
+        elif request.path == b"/" and request.method == "GET" and "text/html" in fields.get("accept", ""):
+            await responder.start(302, [(b"location", b"/_/"), (b"content-length", b"0")])
+            await responder.end()
+        else:
+            await self._serve(request, responder)
+
+    async def _serve(self, request: AsgiRequest, responder: AsgiResponder) -> None:
+        try:
+            with Watch(request, responder):
+                await self._dispatch(request, responder)
+        except ClientGoneError:
+            return
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not responder.client_gone or task is None:
+                raise
+            task.uncancel()
+        except Exception as error:  # noqa: BLE001  # one request's fault is recorded, not spread
+            self._status.fault("gateway", f"{type(error).__name__}: {error}")
+            if not responder.started:
+                why = "the gateway failed; the fault is in `underspend status`"
+                await refusals.respond_error(responder, 502, "api_error", why, retry=True)
+
+    async def _dispatch(self, request: AsgiRequest, responder: AsgiResponder) -> None:
+        route = classify(request.method, request.path.decode("latin-1"))
+        if route.call:
+            await self._pipeline.handle(request, responder, route)
+        else:
+            await self._relay.handle(request, responder, route)
+
+
+def _host_name(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()

@@ -1,0 +1,48 @@
+"""Replies that are the gateway's own: in the provider's error shape, so that clients show them as they show others."""
+
+from __future__ import annotations
+
+import msgspec
+
+from underspend.core.edits import RefusalKind, Refuse
+from underspend.gateway.transport import RawHeaders, Responder
+
+_TYPES = {RefusalKind.BUDGET: (403, "permission_error")}
+_MB = 1024 * 1024
+
+
+async def refuse(responder: Responder, refusal: Refuse) -> int:
+    """Answer a call that is not sent. Clients are told not to try again. Returns the status."""
+    status, error_type = _TYPES[refusal.kind]
+    await respond_error(responder, status, error_type, refusal.why, retry=False)
+    return status
+
+
+async def too_large(responder: Responder, limit: int) -> None:
+    """Answer a body above the limit."""
+    why = f"the request is larger than {limit // _MB} MB; raise [gateway] body_limit_mb to let it through"
+    await respond_error(responder, 413, "request_too_large", why, retry=False)
+
+
+async def unreachable(responder: Responder, problem: str) -> None:
+    """Answer when upstream could not be asked: the client may try again."""
+    await respond_error(responder, 502, "api_error", f"upstream cannot be reached: {problem}", retry=True)
+
+
+async def forbidden(responder: Responder, why: str) -> None:
+    """Answer a request that is not let in."""
+    await respond_error(responder, 403, "permission_error", why, retry=False)
+
+
+async def respond_error(responder: Responder, status: int, error_type: str, message: str, *, retry: bool) -> None:
+    """Answer with an Anthropic error body, marked as ours."""
+    body = msgspec.json.encode({"type": "error", "error": {"type": error_type, "message": f"underspend: {message}"}})
+    headers: RawHeaders = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-should-retry", b"true" if retry else b"false"),
+        (b"x-underspend-error", error_type.encode()),
+    ]
+    await responder.start(status, headers)
+    await responder.write(body)
+    await responder.end()

@@ -1,0 +1,198 @@
+"""Starting and stopping a gateway: everything is made here, handed over, and closed in reverse order."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from zoneinfo import ZoneInfo
+
+import uvicorn
+from sqlalchemy import Engine
+
+from underspend.config.schema import Settings
+from underspend.core.errors import ConfigError, PortTakenError
+from underspend.gateway.app import Door, GatewayApp
+from underspend.gateway.asgi import App
+from underspend.gateway.books import Books
+from underspend.gateway.clock import SystemClock
+from underspend.gateway.credentials import KeyHasher, secret_at
+from underspend.gateway.identity import Identifier
+from underspend.gateway.live import Live
+from underspend.gateway.pipeline import Pipeline
+from underspend.gateway.recovery import settle_interrupted
+from underspend.gateway.relay import Relay
+from underspend.gateway.spending import Spending
+from underspend.gateway.status import Status
+from underspend.gateway.upstream import HttpUpstream
+from underspend.pricing.catalogue import catalogue
+from underspend.pricing.forecast import Forecast
+from underspend.stores.database import open_database
+from underspend.stores.ledger import SqlLedger
+from underspend.stores.lock import exclusive
+from underspend.tokens.estimate import Calibration
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_WRITER_BUSY_MS = 250
+_KEEP_ALIVE_SECONDS = 75
+_IN_USE = {errno.EADDRINUSE, errno.EACCES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the dashboard needs of a gateway."""
+
+    engine: Engine
+    live: Live
+    status: Status
+    settings: Settings
+
+
+def serve(settings: Settings, dashboard: Callable[[Parts], App], ready: Callable[[str], None]) -> None:
+    """Run a gateway until it is told to stop; calls in flight are given time to finish.
+
+    `ready` is called with the gateway's URL once it answers. Raises PortTakenError, ConfigError for an address that
+    would let strangers in, and StoreError for a ledger that cannot be used.
+    """
+    _check_bind(settings)
+    settings.paths.data.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.enter_context(exclusive(settings.paths.lock))
+        listener = stack.enter_context(_listen(settings.gateway.host, settings.gateway.port))
+        host, port = listener.getsockname()[:2]
+        settings = replace(settings, gateway=replace(settings.gateway, port=port))
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        made = _make(settings, url, dashboard, stack)
+        _Server(_server_config(made, settings), lambda: ready(url)).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def _server_config(app: App, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        ws="none",
+        lifespan="on",
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.gateway.drain_seconds,
+    )
+
+
+def _make(settings: Settings, url: str, dashboard: Callable[[Parts], App], stack: ExitStack) -> App:
+    clock, live = SystemClock(), Live()
+    status = Status(clock=clock, version=version("underspend"), listening=url, upstream=settings.upstream.anthropic)
+    engine = open_database(
+        settings.ledger.url, power_safe=settings.ledger.durability == "power", busy_ms=_WRITER_BUSY_MS
+    )
+    stack.callback(engine.dispose)
+    prices = catalogue().with_overrides(settings.prices)
+    ledger = SqlLedger(engine, settings.paths.spool, on_fault=status.fault)
+    status.ledger = ledger.health
+    stack.enter_context(ledger)
+    settle_interrupted(ledger, prices, clock)
+    zone = ZoneInfo(settings.report.timezone) if settings.report.timezone else None
+    forecast = Forecast(prices)
+    spending = Spending(zone, ledger.spent_since, clock.now())
+    upstream = HttpUpstream(
+        settings.upstream.anthropic,
+        connect_seconds=settings.upstream.connect_seconds,
+        idle_seconds=settings.upstream.idle_seconds,
+    )
+    books = Books(
+        ledger=ledger,
+        catalogue=prices,
+        clock=clock,
+        live=live,
+        status=status,
+        spending=spending,
+        calibration=Calibration(),
+        upstream=upstream.name,
+        store_content=settings.privacy.store_content,
+    )
+    identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
+    pipeline = Pipeline(
+        upstream=upstream,
+        books=books,
+        identifier=identifier,
+        steps=settings.steps,
+        forecast=forecast,
+        spending=spending,
+        status=status,
+        clock=clock,
+        body_limit=settings.gateway.body_limit_mb * 1024 * 1024,
+    )
+    relay = Relay(upstream=upstream, books=books, identifier=identifier, status=status)
+    local = dashboard(Parts(engine=engine, live=live, status=status, settings=settings))
+    app = GatewayApp(pipeline=pipeline, relay=relay, local=local, door=_door(settings), status=status)
+    return with_lifespan(app, lambda: _open(upstream))
+
+
+@asynccontextmanager
+async def _open(upstream: HttpUpstream) -> AsyncIterator[None]:
+    async with upstream:
+        yield
+
+
+def with_lifespan(app: App, open_parts: Callable[[], contextlib.AbstractAsyncContextManager[None]]) -> App:
+    """The app, with the ASGI lifespan served by a context that is open while the server runs."""
+
+    async def lifespan_or_app(scope, receive, send):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+        await receive()
+        async with open_parts():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    return lifespan_or_app
+
+
+def _door(settings: Settings) -> Door:
+    gateway = settings.gateway
+    hosts = frozenset({*(name.lower() for name in gateway.allowed_hosts), gateway.host.lower()})
+    return Door(allowed_hosts=hosts, access_key=gateway.access_key)
+
+
+def _check_bind(settings: Settings) -> None:
+    if settings.gateway.host not in _LOOPBACK and not settings.gateway.access_key:
+        raise ConfigError(
+            where=f"gateway.host = {settings.gateway.host}",
+            problem="this address can be reached from other machines, and no access key is set",
+            mend="Set [gateway] access_key, or listen on 127.0.0.1.",
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno in _IN_USE:
+            raise PortTakenError(host=host, port=port) from error
+        raise ConfigError(
+            where=f"{host}:{port}", problem=f"cannot listen there: {error}", mend="Choose another."
+        ) from error
+    listener.set_inheritable(False)
+    return listener

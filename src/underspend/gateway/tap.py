@@ -1,0 +1,73 @@
+"""Metering a reply as it passes. Whatever fails here, the reply goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from underspend.core.usage import Metered, Usage
+from underspend.formats import encodings
+from underspend.formats.anthropic_reply import AnthropicJsonMeter, AnthropicStreamMeter
+from underspend.formats.meter import ReplyMeter
+from underspend.gateway.headers import first
+from underspend.gateway.transport import UpstreamReply
+
+_NOTHING = Metered(provider="anthropic", model=None, units=(), reported=Usage(), complete=False, has_usage=False)
+Fault = Callable[[str, str], None]
+
+
+class Tap:
+    """Sees every chunk of one reply.
+
+    `size` counts the bytes that passed; `body` is the decoded reply when it is to be kept.
+    """
+
+    def __init__(self, reply: UpstreamReply, on_fault: Fault, *, keep: bool = False) -> None:
+        self.status = reply.status
+        self.request_id = first(reply.headers, b"request-id")
+        self.size = 0
+        self._kept: list[bytes] | None = [] if keep else None
+        self._on_fault = on_fault
+        content_type = first(reply.headers, b"content-type") or ""
+        self.stream = "event-stream" in content_type
+        self._meter: ReplyMeter | None = None
+        try:
+            self._decode = encodings.decoder(first(reply.headers, b"content-encoding"))
+        except ValueError as error:
+            self._fail(error)
+            return
+        if self.stream:
+            self._meter = AnthropicStreamMeter()
+        elif "json" in content_type:
+            self._meter = AnthropicJsonMeter()
+
+    @property
+    def body(self) -> bytes | None:
+        """The reply as decoded, when it is to be kept."""
+        return b"".join(self._kept) if self._kept is not None else None
+
+    def see(self, chunk: bytes) -> None:
+        """Take in a chunk that is about to be passed on."""
+        self.size += len(chunk)
+        if self._meter is None:
+            return
+        try:
+            plain = self._decode(chunk)
+            self._meter.feed(plain)
+            if self._kept is not None:
+                self._kept.append(plain)
+        except Exception as error:  # noqa: BLE001  # fail open: metering may not cost the user a reply
+            self._fail(error)
+
+    def finish(self) -> Metered:
+        """What the reply reported; nothing when it could not be read."""
+        if self._meter is None:
+            return _NOTHING
+        try:
+            return self._meter.finish()
+        except Exception as error:  # noqa: BLE001  # as above
+            self._fail(error)
+            return _NOTHING
+
+    def _fail(self, error: Exception) -> None:
+        self._meter = None
+        self._on_fault("meter", f"{type(error).__name__}: {error}")

@@ -1,0 +1,164 @@
+"""The ledger of calls in a SQL database: one writer thread, many records to a commit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Literal, Self
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from underspend.core.money import Money
+from underspend.core.ports import LedgerHealth, Row, Settlement
+from underspend.formats.anthropic_blocks import Anatomist
+from underspend.stores import rows, schema
+from underspend.stores.spool import Record, Spool
+
+_BATCH = 512
+_RETRY_SECONDS = 1.0
+
+Waiter = asyncio.Future[None]
+Fault = Callable[[str, str], None]
+
+
+class _Stop:
+    """Ends the writer once everything before it is written."""
+
+
+class SqlLedger:
+    """A LedgerPort. Use as a context manager: leaving it writes what is queued.
+
+    While the database cannot be written, records go to the spool, and each fault is told to `on_fault`; the database
+    is tried again every second.
+    """
+
+    def __init__(self, engine: Engine, spool: Path, *, on_fault: Fault) -> None:
+        self._engine = engine
+        self._spool = Spool(spool)
+        self._on_fault = on_fault
+        self._queue: SimpleQueue[tuple[Record, Waiter | None] | _Stop] = SimpleQueue()
+        self._anatomist = Anatomist()
+        self._down_until = 0.0
+        self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._recover_spool()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._queue.put(_Stop())
+        self._thread.join()
+
+    def intend(self, call: Row) -> Awaitable[None]:
+        """Resolves when the row is durable, in the database or in the spool. Never fails."""
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        self._queue.put((("call", call), waiter))
+        return waiter
+
+    def settle(self, settlement: Settlement) -> None:
+        """Queues the end of a call."""
+        self._queue.put((("settlement", settlement), None))
+
+    def learn_session(self, session: str, project: str, directory: str) -> None:
+        """Queues where a session works."""
+        row: Row = {"session": session, "project": project, "directory": directory}
+        self._queue.put((("session", row), None))
+
+    def health(self) -> LedgerHealth:
+        """Where records go now."""
+        waiting = self._spool.waiting
+        state: Literal["ok", "spooling", "memory"] = "ok"
+        if waiting:
+            state = "memory" if self._spool.in_memory else "spooling"
+        return LedgerHealth(state, waiting + self._queue.qsize())
+
+    def open_calls(self) -> list[Row]:
+        """The intents that were never settled: calls of a gateway that was killed."""
+        with self._engine.connect() as connection:
+            found = connection.execute(select(schema.calls).where(schema.calls.c.state == "open")).mappings()
+            return [dict(row) for row in found]
+
+    def session_projects(self) -> dict[str, str]:
+        """What is known of where sessions work: session → project."""
+        with self._engine.connect() as connection:
+            found = connection.execute(select(schema.sessions).limit(50_000))
+            return {row.session: row.project for row in found}
+
+    def spent_since(self, start: int) -> Money:
+        """The sum of all bills of calls that began at or after `start` (microseconds since the epoch)."""
+        total = select(func.coalesce(func.sum(schema.calls.c.cost_pico), 0)).where(schema.calls.c.started_at >= start)
+        with self._engine.connect() as connection:
+            return int(connection.execute(total).scalar_one())
+
+    def _recover_spool(self) -> None:
+        with contextlib.suppress(SQLAlchemyError, OSError):
+            self._spool.drain(self._commit)
+
+    def _write_all(self) -> None:
+        stopping = False
+        while not stopping:
+            batch, waiters, stopping = self._next_batch()
+            self._keep(batch)
+            _wake(waiters)
+        if self._spool.waiting:
+            self._recover_spool()
+
+    def _next_batch(self) -> tuple[list[Record], list[Waiter], bool]:
+        item = self._queue.get()
+        batch: list[Record] = []
+        waiters: list[Waiter] = []
+        while True:
+            if isinstance(item, _Stop):
+                return batch, waiters, True
+            record, waiter = item
+            batch.append(record)
+            if waiter is not None:
+                waiters.append(waiter)
+            if len(batch) >= _BATCH or self._queue.empty():
+                return batch, waiters, False
+            item = self._queue.get()
+
+    def _keep(self, batch: list[Record]) -> None:
+        if time.monotonic() < self._down_until:
+            self._spool.put(batch)
+            return
+        try:
+            self._spool.drain(self._commit)
+            if batch:
+                self._commit(batch)
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with the store, calls go on
+            self._down_until = time.monotonic() + _RETRY_SECONDS
+            self._spool.put(batch)
+            self._on_fault("ledger", f"{type(error).__name__}: {error}".splitlines()[0])
+
+    def _commit(self, batch: list[Record]) -> None:
+        with self._engine.begin() as connection:
+            intents = [value for kind, value in batch if kind == "call" and not isinstance(value, Settlement)]
+            rows.add_calls(connection, intents)
+            ends = {value.call["id"]: value for _, value in batch if isinstance(value, Settlement)}
+            rows.write(connection, list(ends.values()), self._anatomist)
+            for kind, value in batch:
+                if kind == "session" and not isinstance(value, Settlement):
+                    rows.add_session(connection, value)
+
+
+def _wake(waiters: list[Waiter]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[Waiter]] = {}
+    for waiter in waiters:
+        by_loop.setdefault(waiter.get_loop(), []).append(waiter)
+    for loop, group in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever waited
+            loop.call_soon_threadsafe(_resolve, group)
+
+
+def _resolve(waiters: list[Waiter]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)

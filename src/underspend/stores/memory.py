@@ -1,0 +1,38 @@
+"""The ledger's twin in memory: the same port, for tests and for programs that want no file."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from underspend.core.ports import LedgerHealth, Row, Settlement
+
+
+class MemoryLedger:
+    """A LedgerPort that keeps rows in plain dictionaries."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, Row] = {}
+        self.settlements: dict[str, Settlement] = {}
+        self.sessions: dict[str, tuple[str, str]] = {}
+
+    def intend(self, call: Row) -> Awaitable[None]:
+        """Keeps the row."""
+        self.calls.setdefault(str(call["id"]), call)
+        return _nothing()
+
+    def settle(self, settlement: Settlement) -> None:
+        """Keeps the end of a call."""
+        self.settlements[str(settlement.call["id"])] = settlement
+        self.calls[str(settlement.call["id"])] = settlement.call
+
+    def learn_session(self, session: str, project: str, directory: str) -> None:
+        """Keeps where a session works."""
+        self.sessions.setdefault(session, (project, directory))
+
+    def health(self) -> LedgerHealth:
+        """Always well."""
+        return LedgerHealth("ok", 0)
+
+
+async def _nothing() -> None:
+    return None

@@ -1,0 +1,1 @@
+"""SHELF: one page per file, each a function from reports to what its template shows."""
