@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -119,10 +119,10 @@ def _unpriced(connection: Connection, where: Filter) -> tuple[Unpriced, ...]:
         .where(*where.conditions(), and_(calls.c.unpriced.is_not(None), calls.c.unpriced != ""))
         .group_by(calls.c.unpriced)
     )
-    found = [
-        Unpriced(
-            model=row["unpriced"], calls=row["calls"], tokens=Usage(*(int(row[name] or 0) for name in LANE_TOKENS))
-        )
-        for row in connection.execute(query).mappings()
-    ]
-    return tuple(sorted(found, key=lambda each: (-each.calls, each.model)))
+    found: dict[str, Unpriced] = {}
+    for row in connection.execute(query).mappings():
+        tokens = Usage(*(int(row[name] or 0) for name in LANE_TOKENS))
+        for model in str(row["unpriced"]).split(", "):
+            known = found.get(model, Unpriced(model=model, calls=0, tokens=Usage()))
+            found[model] = replace(known, calls=known.calls + row["calls"], tokens=known.tokens + tokens)
+    return tuple(sorted(found.values(), key=lambda each: (-each.calls, each.model)))

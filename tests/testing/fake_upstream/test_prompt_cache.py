@@ -223,9 +223,9 @@ def test_moving_the_breakpoint_does_not_change_the_prefix() -> None:
 def test_deferred_tools_are_outside_the_prefix() -> None:
     cache = PromptCache()
     deferred = {"name": "later", "description": "d" * 4000, "defer_loading": True}
-    body = {"system": [text(600, ttl="5m")], "messages": [user(text(5))]}
+    body = {"system": [text(600, ttl="5m")], "messages": [user(text(8))]}
     ask(cache, body)
-    assert lanes(ask(cache, {**body, "tools": [deferred]}, at=1)) == (5, 600, 0, 0)
+    assert lanes(ask(cache, {**body, "tools": [deferred]}, at=1)) == (8, 600, 0, 0)
 
 
 def test_key_order_inside_a_tool_schema_is_content() -> None:
@@ -410,9 +410,7 @@ blocks_drawn = st.lists(st.tuples(st.integers(8, 400), st.sampled_from("abc")), 
     ),
     ttl=st.sampled_from(["5m", "1h"]),
 )
-def test_every_token_is_billed_once(
-    requests: list[tuple[list[tuple[int, str]], set[int], int]], ttl: str
-) -> None:
+def test_every_token_is_billed_once(requests: list[tuple[list[tuple[int, str]], set[int], int]], ttl: str) -> None:
     cache = PromptCache()
     at = 0
     for sizes, marks, pause in requests:

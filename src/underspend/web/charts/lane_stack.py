@@ -28,7 +28,7 @@ class Column:
     title: str
     href: str
     lanes: Mapping[str, Money]
-    calls: int
+    calls: int | None = None
 
     @property
     def total(self) -> Money:
@@ -83,8 +83,9 @@ def _column(column: Column, index: int, top: Money) -> Markup:
 
 
 def _said(column: Column) -> str:
-    calls = f"{column.calls:,} call{'s' if column.calls != 1 else ''}"
-    lines = [f"{column.title}: {show(column.total)} paid", calls]
+    lines = [f"{column.title}: {show(column.total)} paid"]
+    if column.calls is not None:
+        lines.append(f"{column.calls:,} call{'s' if column.calls != 1 else ''}")
     lines += [f"{LANE_NAMES[lane]} {show(column.lanes[lane])}" for lane in COST_LANES if column.lanes.get(lane, 0)]
     return "\n".join(lines)
 

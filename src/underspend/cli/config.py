@@ -1,0 +1,50 @@
+"""`underspend config explain`: every setting, its value, and where that was said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from underspend.config import load
+
+_SECRET = {"gateway.access_key"}
+
+
+@click.group()
+def command() -> None:
+    """Look at the settings."""
+
+
+@command.command()
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder for config and data (default $UNDERSPEND_HOME).")
+def explain(names: tuple[str, ...], home: Path | None, *, as_json: bool) -> None:
+    """Show each setting (or those whose name begins with NAMES) with its value and origin."""
+    settings = load(home=home)
+    chosen = [origin for origin in settings.origins if not names or any(origin.name.startswith(name) for name in names)]
+    rows = [
+        {
+            "name": origin.name,
+            "value": "(set)" if origin.name in _SECRET and origin.value else _plain(origin.value),
+            "source": origin.source,
+            "description": origin.description,
+        }
+        for origin in chosen
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    width = max((len(str(row["name"])) for row in rows), default=0)
+    for row in rows:
+        value = json.dumps(row["value"])
+        click.echo(f"{row['name']:<{width}}  {value:<28}  {row['source']}")
+    click.echo(f"\nconfig file: {settings.paths.config_file}\ndata folder: {settings.paths.data}")
+
+
+def _plain(value: object) -> object:
+    import msgspec
+
+    return msgspec.to_builtins(value)

@@ -1,0 +1,48 @@
+"""`underspend on`: point Claude Code at the gateway."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from underspend.cli.settings_diff import show
+from underspend.config import load
+from underspend.integrations import claude_code
+
+
+@click.command()
+@click.option("--project", help="Name calls of this machine's sessions belong to; by default their folder's name.")
+@click.option("--dry-run", is_flag=True, help="Show the change, make none.")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder for config and data (default $UNDERSPEND_HOME).")
+def command(project: str | None, home: Path | None, *, dry_run: bool) -> None:
+    """Write the gateway's address into Claude Code's settings, showing the exact change.
+
+    Tool search stays on and requests say what they are for. `underspend off` restores the file to the byte.
+    """
+    settings = load(home=home)
+    url = f"http://{settings.gateway.host}:{settings.gateway.port}" + (f"/p/{project}" if project else "")
+    path = claude_code.settings_path(os.environ)
+    change = claude_code.plan_on(path, url)
+    if change.after == change.before:
+        click.echo(f"{path} points at {url} already.")
+        return
+    show(change)
+    if dry_run:
+        click.echo("Nothing was changed (--dry-run).")
+        return
+    claude_code.turn_on(change, url, settings.paths.undo / "claude-code.json")
+    click.echo(f"Claude Code now uses {url} in new sessions. Undo with `underspend off`.")
+    if not _answers(settings.gateway.host, settings.gateway.port):
+        click.echo("The gateway is not running: start it with `underspend up`, or Claude Code will not work.", err=True)
+
+
+def _answers(host: str, port: int) -> bool:
+    import socket
+
+    try:
+        socket.create_connection((host, port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
