@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 SIZES = {"4k": 4_096, "200k": 200 * 1024, "1m": 1024 * 1024}
-MODEL = "claude-sonnet-4-5-20250929"
+MODEL = "claude-sonnet-4-6"
 SERIAL = "@" * 16  # the load puts another number here in every request, so that no two prompts end alike
 USAGE = {
     "input_tokens": 12,
@@ -91,7 +91,8 @@ def _message(content: list[dict[str, Any]], usage: dict[str, Any], stop: str | N
 
 def _system(rng: random.Random, size: int) -> list[dict[str, Any]]:
     text = _prose(rng, min(16_000, size // 5))
-    return [_text("You are Claude Code."), _text(text) | {"cache_control": {"type": "ephemeral"}}]
+    where = "Primary working directory: /home/dev/shop\nIs directory a git repo: Yes\n"  # as Claude Code says it
+    return [_text("You are Claude Code."), _text(where + text) | {"cache_control": {"type": "ephemeral"}}]
 
 
 def _tools(rng: random.Random, size: int) -> list[dict[str, Any]]:

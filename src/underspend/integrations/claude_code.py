@@ -131,7 +131,7 @@ def _without_ours(path: Path, text: str, kept: _Record) -> str:
         raise SettingsError(
             path=path,
             problem=f"it was changed since and is not JSON any more: {error}",
-            mend=f"Mend it, or take {', '.join(kept['names'])} out of its env by hand.",
+            mend=f"Mend it, or take {', '.join(kept.names)} out of its env by hand.",
         ) from error
     return text
 

@@ -57,9 +57,10 @@ def paid(call: Entry) -> str:
 
 
 def exact(amount: Money) -> str:
-    """Every digit of an amount: "$0.000125"."""
-    usd = to_usd(amount)
-    return f"{'−' if usd < 0 else ''}${abs(usd):,f}"
+    """Every digit of an amount, and its cents at least: "$0.000125", "$2.00"."""
+    usd = abs(to_usd(amount))
+    shown = f"{usd:,f}" if usd.as_tuple().exponent not in (0, -1) else f"{usd:,.2f}"
+    return f"{'−' if amount < 0 else ''}${shown}"
 
 
 def share(part: int, whole: int) -> str:

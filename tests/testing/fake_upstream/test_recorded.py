@@ -58,8 +58,10 @@ def test_the_last_delta_wins_even_when_it_is_lower_and_null_says_nothing() -> No
                 }
             ),
             '{"type":"future_event","usage":{"input_tokens":99,"output_tokens":99}}',
-            '{"type":"message_delta","delta":{"stop_reason":"end_turn"},'
-            '"usage":{"input_tokens":612,"cache_creation_input_tokens":null,"output_tokens":28}}',
+            (
+                '{"type":"message_delta","delta":{"stop_reason":"end_turn"},'
+                '"usage":{"input_tokens":612,"cache_creation_input_tokens":null,"output_tokens":28}}'
+            ),
         ]
     )
     assert reading_of(recorded).units[0].counts == Counts(612, 6, 4, 0, 28)

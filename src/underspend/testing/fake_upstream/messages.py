@@ -109,8 +109,12 @@ class Messages:
 
         def settle(sent: list[Piece]) -> Charge:
             streamed = sent if view.stream and not self.bill_aborts_whole else None
-            self.limiter.spend(workspace, rendered.final, now=self.clock.now())
             return rendered.charge(self.prices, self.facts.web_search, streamed)
+
+        def began() -> None:
+            now = self.clock.now()
+            self.cache.began(placement, now=now)
+            self.limiter.spend(workspace, rendered.final, now=now)
 
         return Answered(
             headers=[("content-type", kind), *rendered.reply.headers.items()],
@@ -118,7 +122,7 @@ class Messages:
             streamed=view.stream,
             delivery=delivery,
             whole=[piece.kind for piece in pieces] == [piece.kind for piece in whole],
-            began=lambda: self.cache.began(placement, now=self.clock.now()),
+            began=began,
             settle=settle,
         )
 

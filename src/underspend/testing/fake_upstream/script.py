@@ -78,9 +78,9 @@ class Routed:
 
     def __call__(self, view: RequestView) -> Answer | None:
         """The answer to this request, or None to leave it to the next script."""
-        script = self._agent_script(view)
-        if script is None:
-            script = self._sessions.get(view.session or "") or self._roles.get(view.role) or self._default
+        # an emptied Queue is falsy and still the script to ask
+        routes = (self._agent_script(view), self._sessions.get(view.session or ""), self._roles.get(view.role))
+        script = next((route for route in routes if route is not None), self._default)
         return None if script is None else script(view)
 
     def _agent_script(self, view: RequestView) -> Script | None:

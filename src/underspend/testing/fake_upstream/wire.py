@@ -47,18 +47,31 @@ class Sender:
         await _pause(delivery.ttfb_ms)
         self._answered.began()
         self._seen.status = self._answered.status
+        ended = False
         try:
             await self._begin()
             await self._body(delivery)
-            self._seen.sent_in_full = self._answered.whole
             await self._response.write_eof()
+            ended = True
         except _CutHere:
+            self._settle(self._sent)
+            ended = True
             await self._cut(delivery)
         except ConnectionError:
             pass
         finally:
-            self._seen.settle(self._answered.settle(self._sent))
+            if not ended:
+                self._seen.sent_in_full = False
+                self._settle(self._sent)
         return self._response
+
+    def _settle(self, sent: list[Piece]) -> None:
+        self._seen.settle(self._answered.settle(sent))
+
+    def _settle_whole(self) -> None:
+        # before the last byte, so that whoever has the whole answer finds it in the ledger
+        self._seen.sent_in_full = self._answered.whole
+        self._settle(self._answered.pieces)
 
     async def _begin(self) -> None:
         writes = list(self._writes())
@@ -83,11 +96,14 @@ class Sender:
     async def _body(self, delivery: Delivery) -> None:
         if delivery.cut_after_event == 0 or delivery.cut_at_byte == 0:
             raise _CutHere
-        if self._request.method == "HEAD":
+        if self._request.method == "HEAD" or not self._pending:
+            self._settle_whole()
             return
         for number, (piece, data) in enumerate(self._pending, 1):
             if number > 1:
                 await _pause(delivery.event_gap_ms)
+            if number == len(self._pending) and not self._cuts_last(data, delivery):
+                self._settle_whole()
             await self._write(data, delivery)
             if piece is not None:
                 self._sent.append(piece)
@@ -96,14 +112,18 @@ class Sender:
             if delivery.stall_after_event == number:
                 await _pause(delivery.stall_ms)
 
+    def _cuts_last(self, data: bytes, delivery: Delivery) -> bool:
+        by_byte = delivery.cut_at_byte is not None and delivery.cut_at_byte <= self._seen.bytes_sent + len(data)
+        return by_byte or delivery.cut_after_event == len(self._pending)
+
     async def _write(self, data: bytes, delivery: Delivery) -> None:
         limit = delivery.cut_at_byte
         left = len(data) if limit is None else min(len(data), limit - self._seen.bytes_sent)
         step = delivery.chunk_bytes or max(1, left)
         for at in range(0, left, step):
             part = data[at : min(at + step, left)]
-            await self._response.write(part)
             self._seen.bytes_sent += len(part)
+            await self._response.write(part)
         if left < len(data) or (limit is not None and self._seen.bytes_sent == limit):
             raise _CutHere
 
