@@ -19,10 +19,11 @@ USAGE = {
 }
 _DELTAS = 60
 _SESSION = "6f1b1c9e-8f0e-4f43-9a55-0d2f4a1c7be2"
-_WORDS = (
-    'def return import "path" self → é error\n    if not value: raise ValueError(f"{value}") the of and a to in is file'
-    " test request handler config cache token block session model price usage stream event reply {} [] 0x1f \t <tag> //"
-).split(" ")
+_TEXT = """
+def return import "path" self → é raise if not value: ValueError(f"{value}") the of and a to in is file test request
+handler config cache token block session model price usage stream event reply {} [] 0x1f \\t \\n <tag> // "quoted" ok
+"""
+_WORDS = _TEXT.split()
 
 
 def request(size: int, *, stream: bool) -> bytes:

@@ -87,9 +87,7 @@ class Mock:
     def load(self, target: Target | None, port: int, cell: Cell, seconds: float) -> dict[str, Any]:
         """Load one target with one cell."""
         kind = "json" if cell.reply == "json" else "sse"
-        headers = _ASKED + (target.headers(self.port) if target else [])
-        if not any(name.startswith("authorization") for name in headers):
-            headers = [*headers, "x-api-key: sk-ant-api03-bench"]
+        headers = _headers(target, self.port)
         self.pace(**({"think_us": 2_000, "gap_us": 1_000} if cell.reply == "paced" else {"think_us": 0, "gap_us": 0}))
         body, expected = self._folder / f"{cell.size}-{kind}", self._folder / f"reply.{kind}"
         path = target.path if target else "/v1/messages"
@@ -182,12 +180,18 @@ def start(target: Target, home: Path, mock: Mock) -> Running:
     return running
 
 
+def _headers(target: Target | None, upstream: int) -> list[str]:
+    own = target.headers(upstream) if target else []
+    keyed = any(line.startswith("authorization") for line in own)
+    return [*_ASKED, *own] if keyed else [*_ASKED, *own, "x-api-key: sk-ant-api03-bench"]
+
+
 def _answers(running: Running, mock: Mock) -> bool:
     body = bodies.request(bodies.SIZES["4k"], stream=False)
-    headers = dict(line.split(": ", 1) for line in [*_ASKED, *running.target.headers(mock.port)])
+    headers = dict(line.split(": ", 1) for line in _headers(running.target, mock.port))
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=_START_LIMIT_SECONDS)
     try:
-        connection.request("POST", running.target.path, body, headers | {"x-api-key": "sk-ant-api03-bench"})
+        connection.request("POST", running.target.path, body, headers)
         return connection.getresponse().status == 200  # noqa: PLR2004
     except (OSError, http.client.HTTPException):
         return False

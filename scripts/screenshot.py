@@ -134,6 +134,8 @@ class Month:
                 "stop_reason": "tool_use",
                 "message_id": f"msg_{name}",
                 "evidence": bill.evidence.value,
+                "agent": None,
+                "agent_type": None,
                 "duration_us": length,
                 "first_byte_us": 900_000,
                 "overhead_us": self.dice.randint(500, 1600),

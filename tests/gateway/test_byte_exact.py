@@ -108,7 +108,7 @@ STREAM = (
     b": a comment\r\n\r\n"
     b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","model":"claude-opus-5-5",'
     b'"content":[],"usage":{"input_tokens":5,"output_tokens":1}}}\n\n'
-    b"event: ping\ndata: {\"type\": \"ping\"}\n\nid: 4\nretry: 10\n\n"
+    b'event: ping\ndata: {"type": "ping"}\n\nid: 4\nretry: 10\n\n'
     b'event: message\ndata: {"type":"future_event","usage":{"input_tokens":99,"output_tokens":99}}\n\n'
     b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn",'
     b'"safeguard_results":[{"x":1}]},"usage":{"output_tokens":7}}\n\n'

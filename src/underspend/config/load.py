@@ -137,7 +137,8 @@ def _section_type(name: str) -> Any:
 def _converted(raw: object, hint: Any, name: str, source: str) -> object:
     try:
         if isinstance(raw, str) and source.startswith("$"):
-            raw = raw.split(",") if get_origin(get_args(hint)[0]) is list else raw
+            if get_origin(get_args(hint)[0]) is list:
+                return msgspec.convert([part.strip() for part in raw.split(",") if part.strip()], hint)
             return msgspec.convert(raw, hint, strict=False)
         return msgspec.convert(raw, hint, strict=True)
     except msgspec.ValidationError as error:
@@ -153,16 +154,25 @@ def _nearest(name: str, known: list[str]) -> str:
 
 def _line(text: str, name: str) -> int:
     """The line a setting is said on; its section's where the key cannot be found, 1 where neither can."""
-    section, _, key = name.rpartition(".")
-    inside, found = not section, 0
+    table, found = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+        key = re.match(r"""\s*([\w\-."' ]+?)\s*=""", line)
         if header:
-            inside = header[1].replace('"', "").replace(" ", "") == section
-            found = number if inside else found
-        elif inside and re.match(rf'\s*"?{re.escape(key)}"?\s*=', line):
-            return number
+            table = _bare(header[1]) + "."
+            said = table
+        elif key:
+            said = table + _bare(key[1]) + "."
+            if said == f"{name}.":
+                return number
+        else:
+            continue
+        found = number if f"{name}.".startswith(said) else found
     return found or 1
+
+
+def _bare(key: str) -> str:
+    return re.sub(r"""["' ]""", "", key)
 
 
 def _at(file: Path, text: str, name: str) -> str:

@@ -46,18 +46,21 @@ def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
             continue
         try:
             edits = tuple(step.strategy.decide(call, ctx))
+            call, taken = _take(step, edits, call, ctx)
         except Exception as error:  # noqa: BLE001  # fail open: a strategy may not cost the user a call
-            faults.append(Fault(f"strategy {step.strategy.name}", f"{type(error).__name__}: {error}"))
+            name = getattr(step.strategy, "name", type(step.strategy).__name__)
+            faults.append(Fault(f"strategy {name}", f"{type(error).__name__}: {error}"))
             continue
-        call = _take(step, edits, call, ctx, decisions)
+        decisions += taken
         refusal = _refusal(edits)
         if refusal is not None and step.state is State.ON:
             return Plan(asked=asked, call=call, decisions=tuple(decisions), faults=tuple(faults), refusal=refusal)
     return Plan(asked=asked, call=call, decisions=tuple(decisions), faults=tuple(faults))
 
 
-def _take(step: Step, edits: Iterable[Edit], call: Call, ctx: Context, decisions: list[Decision]) -> Call:
+def _take(step: Step, edits: Iterable[Edit], call: Call, ctx: Context) -> tuple[Call, list[Decision]]:
     on = step.state is State.ON
+    decisions: list[Decision] = []
     for edit in edits:
         if not changes(edit, call):
             continue
@@ -68,7 +71,7 @@ def _take(step: Step, edits: Iterable[Edit], call: Call, ctx: Context, decisions
         decisions.append(Decision(strategy=step.strategy.name, edit=edit, applied=on, before=before, after=after))
         if on:
             call = edited
-    return call
+    return call, decisions
 
 
 def _price(call: Call, ctx: Context) -> Money | None:

@@ -26,7 +26,7 @@ class UnderspendError(Exception):
 
     def __str__(self) -> str:
         template = " ".join((type(self).__doc__ or "").split())
-        return template.format(**self.details)
+        return " ".join(template.format(**self.details).splitlines())
 
 
 class ConfigError(UnderspendError):

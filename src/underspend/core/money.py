@@ -6,7 +6,7 @@ A price of $1 per million tokens is 1,000,000 pico-dollars per token, and the ch
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 from typing import TypeAlias
 
 Money: TypeAlias = int
@@ -14,15 +14,21 @@ Money: TypeAlias = int
 
 PICO_PER_DOLLAR = 10**12
 PICO_PER_TOKEN_AT_ONE_DOLLAR_PER_MTOK = 10**6
+_EXACT = Context(prec=60, Emax=60, traps=[Inexact, InvalidOperation, Overflow])
 
 
 def from_usd(usd: Decimal | str | int) -> Money:
     """The exact pico-dollars of a dollar amount.
 
-    Raises ValueError when the amount is finer than a pico-dollar: rounding a price is never right.
+    Raises ValueError when the amount is finer than a pico-dollar (rounding a price is never right) or is no amount.
     """
-    scaled = Decimal(usd) * PICO_PER_DOLLAR
-    whole = int(scaled)
+    try:
+        scaled = _EXACT.multiply(Decimal(usd), Decimal(PICO_PER_DOLLAR))
+        whole = int(scaled)
+    except Inexact as error:
+        raise ValueError(f"{usd} dollars is finer than a pico-dollar") from error
+    except (DecimalException, ValueError, OverflowError) as error:
+        raise ValueError(f"{usd!r} is no amount of dollars") from error
     if whole != scaled:
         raise ValueError(f"{usd} dollars is finer than a pico-dollar")
     return whole
@@ -48,6 +54,8 @@ def show(money: Money) -> str:
     sign, size = ("−" if money < 0 else ""), abs(to_usd(money))
     if size == 0:
         return "$0.00"
+    # Rounded before the rule is chosen: what rounds to a dollar is shown as one.
+    size = size.quantize(Decimal(1).scaleb(min(size.adjusted() - 2, -2)))
     if size >= 10_000:  # noqa: PLR2004  # the display rule of the line above, not a tunable
         return f"{sign}${size:,.0f}"
     if size >= 1:

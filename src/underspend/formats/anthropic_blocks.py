@@ -65,7 +65,10 @@ class Anatomist:
         key = kind + xxhash.xxh3_128_digest(raw)
         piece = self._memo.get(key)
         if piece is None:
-            piece = self._memo[key] = read(decode(raw))
+            try:
+                piece = self._memo[key] = read(decode(raw))
+            except (msgspec.DecodeError, RecursionError):
+                return _Piece(())
             if len(self._memo) > _MEMO_ENTRIES:
                 self._memo.popitem(last=False)
         return piece
@@ -77,7 +80,7 @@ def _elements(raw: bytes) -> list[bytes]:
         if raw.startswith(b'"'):
             return [raw]
         return [bytes(element) for element in _decode_list(raw)]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return []
 
 
@@ -89,7 +92,7 @@ def _tool(value: object) -> _Piece:
 
 def _system(value: object) -> _Piece:
     block = _as_block(value)
-    return _Piece((_block(Section.SYSTEM, str(block.get("type", "text")), "system", block),))
+    return _Piece((_block(Section.SYSTEM, text(block.get("type")) or "text", "system", block),))
 
 
 def _message(value: object) -> _Piece:
@@ -98,7 +101,7 @@ def _message(value: object) -> _Piece:
     content = message.get("content")
     parts = [_as_block(content)] if isinstance(content, str) else items(content)
     blocks = tuple(
-        _block(Section.MESSAGES, kind := str(part.get("type", "text")), _label(role, kind, part), part, salt=role)
+        _block(Section.MESSAGES, kind := text(part.get("type")) or "text", _label(role, kind, part), part, salt=role)
         for part in parts
     )
     kinds = {block.kind for block in blocks}

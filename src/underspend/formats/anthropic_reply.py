@@ -78,21 +78,22 @@ class AnthropicStreamMeter:
         """What was metered. `complete` is False when the end was never seen."""
         for data in self._sse.finish():
             self._take(data)
-        whole = bool(self._messages) and self._messages[-1].stopped
         if not self._messages:
             return _nothing(self._notes)
         if len(self._messages) == 1:
-            return _metered(self._messages[0], complete=whole, notes=tuple(self._notes))
-        parts = [_metered(message, complete=whole, notes=()) for message in self._messages]
-        return _joined(parts, complete=whole, notes=(*self._notes, f"{len(parts)} replies in one stream"))
+            only = self._messages[0]
+            return _metered(only, complete=only.stopped, notes=tuple(self._notes))
+        parts = [_metered(message, complete=message.stopped, notes=()) for message in self._messages]
+        return _joined(parts, notes=(*self._notes, f"{len(parts)} replies in one stream"))
 
     def _take(self, data: bytes) -> None:
         try:
-            event = _decode_event(data)
-        except msgspec.DecodeError:
+            self._read(_decode_event(data))
+        except (msgspec.DecodeError, RecursionError):
             if data.strip() != b"[DONE]":
                 self._notes.append("an event that is not JSON was skipped")
-            return
+
+    def _read(self, event: _Event) -> None:
         match event.type:
             case "content_block_delta":
                 self._grow(event)
@@ -102,6 +103,9 @@ class AnthropicStreamMeter:
                 self._start(_Message(obj(_loads(event.message))))
             case "message_delta" if self._messages:
                 self._messages[-1].end(event)
+            case "message_stop" if self._messages:
+                # A reply that goes on after a tool call may come whole in its start, without any delta.
+                self._messages[-1].stopped |= self._messages[-1].stop_reason is not None
             case "error":
                 kind = text(obj(_loads(event.error)).get("type")) or "unknown"
                 self._notes.append(f"error in the stream: {kind}")
@@ -187,7 +191,7 @@ def _metered(message: _Message, *, complete: bool, notes: tuple[str, ...]) -> Me
     )
 
 
-def _joined(parts: list[Metered], *, complete: bool, notes: tuple[str, ...]) -> Metered:
+def _joined(parts: list[Metered], *, notes: tuple[str, ...]) -> Metered:
     last = parts[-1]
     reported = Usage()
     for part in parts:
@@ -208,7 +212,8 @@ def _joined(parts: list[Metered], *, complete: bool, notes: tuple[str, ...]) -> 
         service_tier=last.service_tier,
         speed=last.speed,
         inference_geo=last.inference_geo,
-        complete=complete,
+        fallback_credit=any(part.fallback_credit for part in parts),
+        complete=all(part.complete for part in parts),
         notes=notes,
     )
 

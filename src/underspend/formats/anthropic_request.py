@@ -48,9 +48,12 @@ class MessagesRequest:
 def read(raw: bytes) -> MessagesRequest | None:
     """The request, or None when the bytes are no JSON object (upstream will say so in its own words)."""
     try:
-        body = _decode_body(raw)
-    except msgspec.DecodeError:
+        return _read(raw, _decode_body(raw))
+    except (msgspec.DecodeError, RecursionError):
         return None
+
+
+def _read(raw: bytes, body: _Body) -> MessagesRequest:
     stops = decode(body.stop_sequences)
     stream = decode(body.stream)
     return MessagesRequest(
@@ -84,17 +87,23 @@ _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 def _span(raw: bytes, wanted: str) -> tuple[int, int]:
     """Where the value of a top-level key stands.
 
-    The decoder gives each member's exact length, so nested keys of the same name are stepped over, not searched.
+    The decoder gives each member's exact bytes, so nested keys of the same name are stepped over, not searched. It
+    keeps the last of equal keys: then a step does not fit, or something is left at the end.
     """
     at, found = 0, None
-    members = _decode_members(raw)
-    for name, value in members.items():
-        key = _KEY.match(raw, at)
-        if key is None or decode(key.group(1)) != name:
+    try:
+        members = _decode_members(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(f"the body is no JSON object: {error}") from error
+    for name, member in members.items():
+        key, value = _KEY.match(raw, at), bytes(member)
+        if key is None or decode(key.group(1)) != name or not raw.startswith(value, key.end()):
             raise ValueError("a top-level key occurs twice")
+        at = key.end() + len(value)
         if name == wanted:
-            found = key.end(), key.end() + len(bytes(value))
-        at = key.end() + len(bytes(value))
+            found = key.end(), at
+    if raw[at:].strip() != b"}":
+        raise ValueError("a top-level key occurs twice")
     if found is None:
         raise ValueError(f"no top-level {wanted}")
     return found

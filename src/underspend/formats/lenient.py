@@ -8,8 +8,16 @@ import msgspec
 
 Json = dict[str, Any]
 
-decode = msgspec.json.Decoder().decode
-"""JSON bytes to plain Python values. Raises msgspec.DecodeError."""
+_decode = msgspec.json.Decoder().decode
+_MOST_TOKENS = 10**10  # more than any prompt or limit; a count beyond it would not fit the ledger's sums
+
+
+def decode(raw: bytes | msgspec.Raw) -> Any:
+    """JSON bytes to plain Python values. Raises msgspec.DecodeError, also for bytes that are no UTF-8."""
+    try:
+        return _decode(raw)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def obj(value: object) -> Json:
@@ -23,10 +31,10 @@ def items(value: object) -> list[Json]:
 
 
 def count(value: object) -> int:
-    """A token count: zero unless it is a non-negative number."""
+    """A token count: zero unless it is a non-negative number, and never more than any count can be."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
         return 0
-    return int(value)
+    return min(int(value), _MOST_TOKENS)
 
 
 def text(value: object) -> str | None:

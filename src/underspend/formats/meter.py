@@ -74,7 +74,7 @@ def _stream_shape(body: bytes, source: str) -> tuple[str, Json]:
         try:
             first = obj(decode(payload))
         except msgspec.DecodeError:
-            break
+            continue
         if _known(first):
             return (_SSE if line.startswith(b"data:") else _LINES), first
     raise MeterError(source=source, problem="it is neither JSON nor a stream of server-sent events")

@@ -18,8 +18,12 @@ def lanes(usage: Json) -> Usage:
         prompt, _first(details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"))
     )
     short, long = _written(details)
+    fresh = prompt - read - short - long
+    if fresh < 0:
+        # Gemini behind OpenRouter counts what it wrote and then read in both, and is billed for both.
+        fresh = max(0, prompt - max(read, short + long))
     return Usage(
-        input=max(0, prompt - read - short - long),
+        input=fresh,
         cache_write_5m=short,
         cache_write_1h=long,
         cache_read=read,

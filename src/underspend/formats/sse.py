@@ -45,6 +45,8 @@ class SseParser:
         for line in lines:
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            elif line == b"data":
+                self._data.append(b"")
             elif not line and self._data:
                 done.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
                 self._data = []

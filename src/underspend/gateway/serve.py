@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -67,7 +69,18 @@ def serve(settings: Settings, dashboard: Callable[[Parts], App], ready: Callable
         settings = replace(settings, gateway=replace(settings.gateway, port=port))
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         made = _make(settings, url, dashboard, stack)
+        _stop_on_signals_only()
         _Server(_server_config(made, settings), lambda: ready(url)).run(sockets=[listener])
+
+
+def _stop_on_signals_only() -> None:
+    """Let a signal stop the server and nothing more.
+
+    uvicorn raises the signals it caught once more when it has stopped; by then the ledger still has to be closed.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for caught in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(caught, lambda *_: None)
 
 
 class _Server(uvicorn.Server):

@@ -90,10 +90,13 @@ def _edges(pieces: Sequence[Piece], usage: Usage) -> list[int]:
         stop = count
     edges = [0]
     before = 0
-    for lane in ORDER[:-2]:
+    for lane, later in zip(ORDER[:-2], (ORDER[1:-1], ORDER[2:-1]), strict=True):
         before += usage.lane(lane)
         at = _nearest(ends[: stop + 1], before, cached, ends[stop]) if cached else 0
-        edges.append(max(edges[-1], stop if before == cached else at))
+        # A lane that was billed shows at least one block, where there are enough.
+        first = edges[-1] + (usage.lane(lane) > 0)
+        last = stop - sum(usage.lane(other) > 0 for other in later)
+        edges.append(min(max(edges[-1], first, min(at, last)), stop))
     return [*edges, stop, count]
 
 

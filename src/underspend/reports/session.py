@@ -62,12 +62,12 @@ def session_calls(engine: Engine, session: str, *, limit: int = MOST) -> Session
 
 
 def _in_time(rows: list[dict[str, Any]]) -> tuple[SessionCall, ...]:
-    before: dict[tuple[str | None, str | None], Entry] = {}
+    before: dict[tuple[str | None, ...], Entry] = {}
     found = []
     for row in rows:
         call = entry(row)
         lanes = {lane: int(row[name]) for lane, name in zip(COST_LANES, (*LANE_COSTS, "extra_pico"), strict=True)}
-        chain = call.agent, call.model
+        chain = (call.agent, call.agent_type, call.role, call.model)
         previous = before.get(chain)
         rewritten = _rewritten(previous, call)
         written = call.tokens.cache_write_5m + call.tokens.cache_write_1h
@@ -87,9 +87,11 @@ def _in_time(rows: list[dict[str, Any]]) -> tuple[SessionCall, ...]:
 
 
 def _rewritten(previous: Entry | None, call: Entry) -> int:
-    if previous is None or not call.tokens.prompt:
+    if previous is None:
         return 0
     had = previous.tokens.prompt - previous.tokens.input
+    if call.tokens.prompt < had:  # a shorter prompt is another prompt: compacted, cleared, or not of this conversation
+        return 0
     written = call.tokens.cache_write_5m + call.tokens.cache_write_1h
     again = min(had - call.tokens.cache_read, written)
     return again if again >= _TRACE else 0

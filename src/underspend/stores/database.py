@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from underspend.core.errors import StoreError, StoreLockedError, StoreNewerError
 from underspend.stores.schema import SCHEMA_VERSION
@@ -33,7 +34,10 @@ def open_database(url: str, *, power_safe: bool = False, busy_ms: int = 5_000) -
     With `power_safe` a SQLite commit survives the loss of power, not only of the process (slower). Raises
     StoreLockedError, StoreNewerError, or StoreError for anything that is no ledger.
     """
-    engine = create_engine(url)
+    try:
+        engine = create_engine(url)
+    except (ArgumentError, ImportError) as error:
+        raise StoreError(path=_without_secrets(url), problem=f"no database is known by that URL ({error})") from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _pragmas("FULL" if power_safe else "NORMAL", busy_ms))
     try:
@@ -46,6 +50,10 @@ def open_database(url: str, *, power_safe: bool = False, busy_ms: int = 5_000) -
         engine.dispose()
         raise StoreError(path=engine.url, problem=f"it is not a ledger ({error.orig})") from error
     return engine
+
+
+def _without_secrets(url: str) -> str:
+    return re.sub(r"://[^@/]*@", "://***@", url)
 
 
 def _pragmas(synchronous: str, busy_ms: int) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:

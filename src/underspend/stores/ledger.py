@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Literal, Self
 
 from sqlalchemy import Engine, func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
 
 from underspend.core.money import Money
 from underspend.core.ports import LedgerHealth, Row, Settlement
@@ -35,7 +35,8 @@ class SqlLedger:
     """A LedgerPort. Use as a context manager: leaving it writes what is queued.
 
     While the database cannot be written, records go to the spool, and each fault is told to `on_fault`; the database
-    is tried again every second.
+    is tried again every second. A record that the database refuses for what it holds is put aside, in
+    `<spool>.rejected`, so that it does not keep the others from being written.
     """
 
     def __init__(self, engine: Engine, spool: Path, *, on_fault: Fault) -> None:
@@ -99,7 +100,7 @@ class SqlLedger:
 
     def _recover_spool(self) -> None:
         with contextlib.suppress(SQLAlchemyError, OSError):
-            self._spool.drain(self._commit)
+            self._spool.drain(self._write)
 
     def _write_all(self) -> None:
         stopping = False
@@ -111,7 +112,10 @@ class SqlLedger:
             self._recover_spool()
 
     def _next_batch(self) -> tuple[list[Record], list[Waiter], bool]:
-        item = self._queue.get()
+        try:
+            item = self._queue.get(timeout=_RETRY_SECONDS if self._spool.waiting else None)
+        except Empty:
+            return [], [], False
         batch: list[Record] = []
         waiters: list[Waiter] = []
         while True:
@@ -130,13 +134,33 @@ class SqlLedger:
             self._spool.put(batch)
             return
         try:
-            self._spool.drain(self._commit)
+            self._spool.drain(self._write)
             if batch:
-                self._commit(batch)
+                self._write(batch)
         except Exception as error:  # noqa: BLE001  # whatever is wrong with the store, calls go on
             self._down_until = time.monotonic() + _RETRY_SECONDS
             self._spool.put(batch)
             self._on_fault("ledger", f"{type(error).__name__}: {error}".splitlines()[0])
+
+    def _write(self, batch: list[Record]) -> None:
+        """Commit the batch or, where one of its records cannot be written, each record for itself."""
+        try:
+            self._commit(batch)
+        except Exception as error:
+            if _is_down(error):
+                raise
+            for record in batch:
+                self._write_alone(record)
+
+    def _write_alone(self, record: Record) -> None:
+        try:
+            self._commit([record])
+        except Exception as error:
+            if _is_down(error):
+                raise
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            self._spool.reject(record, reason)
+            self._on_fault("ledger", f"a record was put aside: {reason}")
 
     def _commit(self, batch: list[Record]) -> None:
         with self._engine.begin() as connection:
@@ -147,6 +171,14 @@ class SqlLedger:
             for kind, value in batch:
                 if kind == "session" and not isinstance(value, Settlement):
                     rows.add_session(connection, value)
+
+
+_OF_THE_RECORD = (DataError, IntegrityError, InterfaceError, ProgrammingError)
+
+
+def _is_down(error: Exception) -> bool:
+    """Whether the database is at fault (locked, full, gone), rather than what was to be written."""
+    return isinstance(error, OSError) or (isinstance(error, DBAPIError) and not isinstance(error, _OF_THE_RECORD))
 
 
 def _wake(waiters: list[Waiter]) -> None:

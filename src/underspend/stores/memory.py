@@ -22,8 +22,10 @@ class MemoryLedger:
 
     def settle(self, settlement: Settlement) -> None:
         """Keeps the end of a call."""
-        self.settlements[str(settlement.call["id"])] = settlement
-        self.calls[str(settlement.call["id"])] = settlement.call
+        name = str(settlement.call["id"])
+        began = self.calls.get(name, settlement.call)["started_at"]
+        self.settlements[name] = settlement
+        self.calls[name] = {**settlement.call, "started_at": began}
 
     def learn_session(self, session: str, project: str, directory: str) -> None:
         """Keeps where a session works."""

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from underspend.core.call import Block
-from underspend.core.ports import Row, Settlement
+from underspend.core.ports import Row, Settlement, Value
 from underspend.formats.anthropic_blocks import Anatomist
 from underspend.stores import schema
 
@@ -20,13 +20,14 @@ _KEPT = frozenset({"started_at"})  # a batch's results may be fetched again: the
 
 def add_calls(connection: Connection, rows: Rows) -> None:
     """Intents: a call that is known already stays as it is."""
-    _insert(connection, schema.calls, _even(rows))
+    _insert(connection, schema.calls, _even(schema.calls, rows))
 
 
 def write(connection: Connection, settlements: Sequence[Settlement], anatomist: Anatomist) -> None:
     """Ends of calls: they replace the intent and anything written for the same call before."""
     anatomies = [_with_anatomy(settlement, anatomist) for settlement in settlements]
-    _replace(connection, schema.calls, _even([call for call, _, _ in anatomies]))
+    _replace(connection, schema.calls, _even(schema.calls, [call for call, _, _ in anatomies]))
+    _forget_parts(connection, [item.call["id"] for item in settlements])
     _replace(connection, schema.bill_lines, [row for item in settlements for row in item.lines])
     _replace(connection, schema.decisions, [row for item in settlements for row in item.decisions])
     _insert(connection, schema.blocks, _distinct(blocks for _, blocks, _ in anatomies))
@@ -72,10 +73,17 @@ def _distinct(groups: Any) -> list[Row]:
     return list(seen.values())
 
 
-def _even(rows: Rows) -> Rows:
-    """The rows with the same columns each, as one statement for many rows wants them."""
+def _forget_parts(connection: Connection, ids: list[Value]) -> None:
+    """A call that is settled again may have fewer lines than before."""
+    for table in (schema.bill_lines, schema.decisions):
+        connection.execute(delete(table).where(table.c.call_id.in_(ids)))
+
+
+def _even(table: Table, rows: Rows) -> Rows:
+    """The rows with the same columns each, as one statement for many rows wants them; the rest by default."""
     columns = {name for row in rows for name in row}
-    return [row if len(row) == len(columns) else {name: row.get(name) for name in columns} for row in rows]
+    absent = {name: None if table.c[name].server_default is None else 0 for name in columns}
+    return [row if len(row) == len(columns) else {**absent, **row} for row in rows]
 
 
 def _insert(connection: Connection, table: Table, rows: Rows) -> None:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeAlias
-
-import msgspec
+from typing import Any, Literal, TypeAlias
 
 from underspend.core.ports import Row, Settlement
 
 Kind: TypeAlias = Literal["call", "settlement", "session"]
 Record: TypeAlias = tuple[Kind, Row | Settlement]
 
-_encode = msgspec.json.Encoder().encode
-
 
 class Spool:
-    """Keeps records in order and gives them back. Parts of a prompt are not spooled: they are text of the user's."""
+    """Keeps records in order and gives them back. Parts of a prompt are not spooled: they are text of the user's.
+
+    What the database will never take is put aside in `<spool>.rejected`, one record to a line, with the reason.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -39,8 +40,7 @@ class Spool:
         records = [*self._memory, *(_bare(record) for record in records)]
         self._memory = []
         try:
-            with self._path.open("ab") as file:
-                file.write(b"".join(_encode(_plain(record)) + b"\n" for record in records))
+            _append(self._path, [_encode(_plain(record)) for record in records])
             self._in_file += len(records)
         except OSError:
             self._memory = records
@@ -55,20 +55,37 @@ class Spool:
             self._path.unlink(missing_ok=True)
             self._in_file = 0
 
+    def reject(self, record: Record, reason: str) -> None:
+        """Put aside a record that would block the others. Raises OSError when that cannot be written."""
+        aside = self._path.with_name(f"{self._path.name}.rejected")
+        _append(aside, [_encode({"reason": reason, **_plain(_bare(record))})])
+
     def _from_file(self) -> list[Record]:
-        if not self._in_file or not self._path.exists():
+        if not self._in_file or not self._path.is_file():
             return []
         records: list[Record] = []
         for line in self._path.read_bytes().splitlines():
             try:
-                records.append(_record(msgspec.json.decode(line)))
-            except (msgspec.DecodeError, KeyError, TypeError):
+                records.append(_record(json.loads(line)))
+            except (ValueError, KeyError, TypeError):
                 continue  # the half line of a crash: its call was never forwarded, or is settled at start as open
         return records
 
 
 def _lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+    return len(path.read_bytes().splitlines()) if path.is_file() else 0
+
+
+def _append(path: Path, lines: list[bytes]) -> None:
+    """Add whole lines. A half line that a crash or a full disk left at the end stays one of its own."""
+    with path.open("ab+") as file:
+        torn = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
+        file.write(b"\n" * torn + b"".join(line + b"\n" for line in lines))
+
+
+def _encode(value: object) -> bytes:
+    """JSON that takes whatever a row may hold: numbers of any size, and halves of surrogate pairs."""
+    return json.dumps(value, default=str, separators=(",", ":")).encode()
 
 
 def _bare(record: Record) -> Record:
@@ -85,9 +102,8 @@ def _plain(record: Record) -> dict[str, object]:
     return {"kind": kind, "call": value}
 
 
-def _record(plain: dict[str, object]) -> Record:
-    kind = plain["kind"]
+def _record(plain: dict[str, Any]) -> Record:
+    kind, call = plain["kind"], plain["call"]
     if kind == "settlement":
-        return "settlement", msgspec.convert({name: plain[name] for name in ("call", "lines", "decisions")}, Settlement)
-    row = msgspec.convert(plain["call"], dict[str, str | int | bool | None])
-    return ("session" if kind == "session" else "call"), row
+        return "settlement", Settlement(call=call, lines=plain["lines"], decisions=plain["decisions"])
+    return ("session" if kind == "session" else "call"), dict(call)

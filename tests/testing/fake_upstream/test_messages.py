@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from testing.fake_upstream.exchange import MODEL, Ask, fetch, message
-from underspend.testing.fake_upstream import FakeUpstream, Fault, PriceList, Queue, Recorded, Reply, run_in_thread
+from underspend.testing.fake_upstream import (
+    Call,
+    FakeUpstream,
+    Fault,
+    PriceList,
+    Queue,
+    Recorded,
+    Reply,
+    ToolLoop,
+    run_in_thread,
+)
 from underspend.testing.fake_upstream.messages import workspace_of
 
 CACHED = {"cache_control": {"type": "ephemeral"}}
@@ -123,3 +133,63 @@ def test_the_remaining_limit_falls_by_what_was_not_read_from_the_cache(up: FakeU
 def test_a_scripted_header_is_added(up: FakeUpstream, say: Ask) -> None:
     up.script = Queue([Reply(content="x", headers={"x-extra": "1"})])
     assert say().headers["x-extra"] == "1"
+
+
+class Conversation:
+    """A client that writes its requests as Claude Code does.
+
+    Breakpoints stand on two system blocks and on the last block; a text is a block with a breakpoint while it is
+    last and a plain string afterwards; `role: system` messages stand among the others.
+    """
+
+    def __init__(self, up: FakeUpstream) -> None:
+        self.up = up
+        self.history: list[dict[str, Any]] = [
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "<reminder>" + "c" * 3000}, {"type": "text", "text": "Go"}],
+            },
+            {"role": "system", "content": "environment " * 300},
+        ]
+        self.tools = [{"name": f"Tool{n}", "description": "d" * 2500, "input_schema": {}} for n in range(12)]
+
+    def send(self, text: str | None = None) -> dict[str, Any]:
+        if text is not None:
+            self.history.append({"role": "user", "content": text})
+        last = self.history[-1]
+        content = last["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        marked = [*blocks[:-1], {**blocks[-1], "cache_control": {"type": "ephemeral"}}]
+        cached = {"type": "text", "text": "s" * 4000, "cache_control": {"type": "ephemeral"}}
+        body = message(
+            tools=self.tools,
+            system=[{"type": "text", "text": "billing"}, cached, cached],
+            thinking={"type": "adaptive", "display": "omitted"},
+            output_config={"effort": "medium"},
+        )
+        body["messages"] = [*self.history[:-1], {**last, "content": marked}]
+        got = fetch(self.up, "/v1/messages?beta=true", body, headers={"x-claude-code-session-id": "s"}).json
+        self.history.append({"role": "assistant", "content": got["content"]})
+        results = [
+            {"tool_use_id": block["id"], "type": "tool_result", "content": "r" * 400}
+            for block in got["content"]
+            if block["type"] == "tool_use"
+        ]
+        if results:
+            self.history.append({"role": "user", "content": results})
+        return dict(got["usage"])
+
+
+def test_a_tool_loop_as_claude_code_runs_it_reads_nearly_everything_from_the_cache(up: FakeUpstream) -> None:
+    up.script = ToolLoop(*[[Call("Tool1", {"n": n}), Call("Tool2", {})] for n in range(12)], before="Next.")
+    talk = Conversation(up)
+    usages = [talk.send() for _ in range(13)]
+    usages += [talk.send("And more"), talk.send("And again")]
+    first, later = usages[0], usages[1:]
+    assert lanes(first)[1] == 0
+    assert all(usage["input_tokens"] == 0 for usage in usages)
+    for before, after in zip(usages, later, strict=False):
+        assert lanes(after)[1] == sum(lanes(before))
+    read, prompt = sum(lanes(u)[1] for u in later), sum(sum(lanes(u)) for u in later)
+    assert read / prompt > 0.97
+    assert set(up.bill_by_session()) == {"s"}

@@ -33,6 +33,9 @@ def test_a_good_request_passes() -> None:
     check(temperature=0.5, speed="fast")
     check(max_tokens=0)
     check(model="claude-opus-5-5", temperature=1)
+    check(model="claude-opus-5", thinking={"type": "disabled"})
+    check(model="claude-haiku-4-5", messages=[{"role": "assistant", "content": "{"}], inference_geo="global")
+    check(thinking={"type": "enabled", "budget_tokens": 50}, tool_choice={"type": "any"})
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,26 @@ def test_a_good_request_passes() -> None:
         ({"model": "claude-opus-5-5", "temperature": 0.5}, "temperature"),
         ({"model": "claude-haiku-4-5", "inference_geo": "us"}, "inference_geo"),
         ({"model": "claude-sonnet-5-5", "speed": "fast"}, "fast mode"),
+        ({"model": "claude-opus-4-8", "thinking": {"type": "enabled", "budget_tokens": 50}}, "thinking budgets"),
+        ({"model": "claude-opus-5-5", "thinking": {"type": "disabled"}}, "cannot be disabled"),
+        (
+            {
+                "model": "claude-opus-5",
+                "thinking": {"type": "disabled"},
+                "output_config": {"effort": "max"},
+            },
+            "cannot be disabled",
+        ),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": "x"},
+                    {"role": "assistant", "content": "{"},
+                ]
+            },
+            "prefilled",
+        ),
+        ({"model": "claude-sonnet-5-5", "tool_choice": {"type": "tool", "name": "t"}}, "forced tool_choice"),
     ],
 )
 def test_bad_requests_are_refused(change: dict[str, Any], message: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from importlib import resources
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -27,7 +27,11 @@ class PriceSource(Protocol):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of `models.json`. Rates are USD per million tokens, written as strings to stay exact."""
+    """One row of `models.json`. Rates are USD per million tokens, written as strings to stay exact.
+
+    `legacy_controls` are thinking budgets and sampling parameters. `disable_thinking` says up to which effort
+    thinking may be turned off. `strips_thinking` drops the thinking of finished turns from the prompt.
+    """
 
     id: str
     display_name: str
@@ -42,7 +46,10 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     fast: dict[str, str] | None = None
     ignores_speed: bool = False
     us_geo: bool = False
-    sampling: bool = True
+    legacy_controls: bool = False
+    prefill: bool = False
+    forced_tool_choice: bool = True
+    disable_thinking: Literal["always", "up_to_high", "never"] = "always"
     strips_thinking: bool = False
     default_effort: str = "high"
     default_thinking: str = "disabled"

@@ -12,6 +12,7 @@ NEW_API = "2026-10-21"
 _ROLES = frozenset({"user", "assistant", "system"})
 _SAMPLING = ("temperature", "top_p", "top_k")
 _DEFAULT_SAMPLING = {"temperature": 1, "top_p": 1}
+_ABOVE_HIGH = frozenset({"xhigh", "max"})
 _BATCH_BANS = ("speed", "fallbacks", "thread", "store")
 
 
@@ -88,7 +89,7 @@ def _check_sampling(view: RequestView, facts: Model | None) -> None:
         if view.headers.get("anthropic-version") == NEW_API:
             raise invalid(f"{name}: Extra inputs are not permitted")
         standard = view.json[name] == _DEFAULT_SAMPLING.get(name)
-        if facts is not None and not facts.sampling and not standard:
+        if facts is not None and not facts.legacy_controls and not standard:
             raise invalid(f"{name}: {facts.id} does not support a non-default {name}")
 
 
@@ -98,10 +99,25 @@ def _check_model(body: dict[str, Any], facts: Model) -> None:
             f"max_tokens: {body['max_tokens']} > {facts.max_output}, which is the maximum allowed number of "
             f"output tokens for {facts.id}"
         )
-    if body.get("inference_geo") and not facts.us_geo:
+    if body.get("inference_geo") not in {None, "global"} and not facts.us_geo:
         raise invalid(f"inference_geo: not supported for {facts.id}")
     if body.get("speed") == "fast" and facts.fast is None and not facts.ignores_speed:
         raise invalid(f"speed: {facts.id} does not support fast mode")
+    _check_reroute(body, facts)
+
+
+def _check_reroute(body: dict[str, Any], facts: Model) -> None:
+    thinking = (body.get("thinking") or {}).get("type")
+    effort = (body.get("output_config") or {}).get("effort") or facts.default_effort
+    if thinking == "enabled" and not facts.legacy_controls:
+        raise invalid(f"thinking.budget_tokens: {facts.id} does not support thinking budgets, use adaptive")
+    never = facts.disable_thinking == "never"
+    if thinking == "disabled" and (never or (facts.disable_thinking == "up_to_high" and effort in _ABOVE_HIGH)):
+        raise invalid(f"thinking.type: thinking cannot be disabled for {facts.id} at effort '{effort}'")
+    if body["messages"][-1]["role"] == "assistant" and not facts.prefill:
+        raise invalid(f"messages: {facts.id} does not support prefilled assistant messages")
+    if not facts.forced_tool_choice and (body.get("tool_choice") or {}).get("type") in {"any", "tool"}:
+        raise invalid(f"tool_choice: {facts.id} does not support a forced tool_choice")
 
 
 def unknown_model(model: str) -> ApiError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from underspend.core.money import Money, show
-from underspend.reports.figures import LANE_NAMES
+from underspend.reports.figures import LANE_NAMES, exact
 from underspend.reports.sums import COST_LANES
 from underspend.web.charts.markup import element
 
@@ -16,7 +16,7 @@ _TALL = 1000
 _WIDE = 100
 _FILL = 76
 _STEPS = (1, 2, 5, 10)
-_MOST_TICKS = 4
+_MOST_TICKS = 5
 _MOST_LABELS = 8
 
 
@@ -50,7 +50,12 @@ def lane_stack(columns: Sequence[Column], *, label: str) -> Markup:
         aria_label=label,
     )
     lines = [
-        element("span", element("b", show(tick)), class_="grid-line", style=f"bottom:{100 * tick / top:.2f}%")
+        element(
+            "span",
+            element("b", exact(tick).removesuffix(".00")),
+            class_="grid-line",
+            style=f"bottom:{100 * tick / top:.2f}%",
+        )
         for tick in ticks
     ]
     plot = element("div", *lines, svg, class_="plot")
@@ -58,7 +63,7 @@ def lane_stack(columns: Sequence[Column], *, label: str) -> Markup:
 
 
 def axis(most: Money) -> list[Money]:
-    """Round tick marks from 0 to at least `most`, at most five: steps of 1, 2 or 5 times a power of ten dollars."""
+    """Round tick marks from 0 to at least `most`, at most six: steps of 1, 2 or 5 times a power of ten dollars."""
     if most <= 0:
         return [0, 10**12]
     power = 10 ** (len(str(most // _MOST_TICKS or 1)) - 1)
