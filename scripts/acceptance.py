@@ -213,26 +213,45 @@ def _is_converse(body: bytes) -> bool:
 
 
 def openrouter(root: Path) -> Iterator[Bar]:
-    """OpenRouter says what each reply cost it: ours, at the prices of its day, must agree where its model has one."""
+    """OpenRouter says what each reply cost it: our list must give the same, where it has the model."""
     bar = Bar("OpenRouter's own cost is ours")
-    agreed = unpriced = 0
+    agreed: dict[str, int] = {}
+    unpriced = 0
     for path in files(root):
         for number, exchange in enumerate(exchanges(path) if path.name != EXPECTED else []):
             theirs, created = _own_cost(exchange)
             if not theirs:
                 continue
             metered = meter(exchange.reply, provider="openrouter")
-            bill = cost(metered, at=created)
-            if bill.unpriced:
+            if cost(metered, at=AT).unpriced:
                 unpriced += 1
                 continue
-            # Half a pico-dollar a token covers the repeating decimals of OpenRouter's rates and nothing else.
-            slack = CLOSE * theirs + Decimal(metered.usage.prompt + metered.usage.output) / 2 / 10**12
-            close = abs(to_usd(bill.total) - theirs) <= slack
-            agreed += close
-            bar.check(close, f"{path.relative_to(root)} #{number}: ours ${to_usd(bill.total)}, theirs ${theirs}")
-    bar.figure = f"{agreed}/{agreed + len(bar.failures)} replies ({unpriced} without a price in our list)"
+            by = _agreeing(metered, theirs, created)
+            agreed[by] = agreed.get(by, 0) + 1
+            ours = to_usd(cost(metered, at=AT).total)
+            bar.check(by, f"{path.relative_to(root)} #{number}: ours ${ours}, theirs ${theirs}")
+    total = sum(agreed.values())
+    lists = ", ".join(f"{count} {by}" for by, count in agreed.items() if by)
+    bar.figure = f"{total - len(bar.failures)}/{total} replies: {lists} ({unpriced} without a price in our list)"
     yield bar
+
+
+def _agreeing(metered: Metered, theirs: Decimal, created: int) -> str:
+    """Which of our lists gives their cost: its history is known from when prices were seen, not when they began."""
+    vendor, _, model = (metered.model or "").partition("/")
+    own = replace(metered, provider=vendor, model=model)
+    lists = {
+        "at the day's prices": (metered, created),
+        "at today's": (metered, AT),
+        "at the vendor's own of the day": (own, created),
+    }
+    # Half a pico-dollar a token covers the repeating decimals of OpenRouter's rates and nothing else.
+    slack = CLOSE * theirs + Decimal(metered.usage.prompt + metered.usage.output) / 2 / 10**12
+    for by, (reply, at) in lists.items():
+        bill = cost(reply, at=at)
+        if not bill.unpriced and abs(to_usd(bill.total) - theirs) <= slack:
+            return by
+    return ""
 
 
 def _own_cost(exchange: Exchange) -> tuple[Decimal, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from underspend.config import load
+from underspend.gateway.asgi import App
 from underspend.gateway.serve import Parts, serve
 
 
@@ -21,10 +22,10 @@ def command(host: str | None, port: int | None, upstream: str | None, home: Path
     flags = {"gateway.host": host, "gateway.port": port, "upstream.anthropic": upstream}
     settings = load(home=home, flags=flags)
 
-    def dashboard(parts: Parts):  # type: ignore[no-untyped-def]  # noqa: ANN202  # typed by serve()
-        from underspend.web import app
+    def dashboard(parts: Parts) -> App:
+        from underspend.web.app import create
 
-        return app.create(engine=parts.engine, live=parts.live, status=parts.status, settings=parts.settings)
+        return create(engine=parts.engine, live=parts.live, status=parts.status, settings=parts.settings)
 
     def ready(url: str) -> None:
         if quiet:

@@ -52,3 +52,8 @@ def test_what_cannot_be_done_is_said(ask: Ask) -> None:
     assert ask("/__fake__/clock", {"advance_seconds": -1}).status == 400
     assert ask("/__fake__/clock", b"{").status == 400
     assert "poem" in json.dumps(ask("/__fake__/script", {"queue": [{"type": "poem"}]}).json)
+
+
+def test_control_is_under_the_prefix_too() -> None:
+    with run_in_thread(prefix="/p") as up:
+        assert fetch(up, "/__fake__/clock", {"advance_seconds": 1}).status == 200

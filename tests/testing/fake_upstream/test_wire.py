@@ -6,10 +6,13 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from testing.fake_upstream.exchange import Ask, fetch, message
 from underspend.testing.fake_upstream import Delivery, FakeUpstream, Fault, Queue, Recorded, Reply, run_in_thread
@@ -169,3 +172,31 @@ def test_recorded_answers_are_replayed_byte_for_byte(up: FakeUpstream, say: Ask)
     up.script = Queue([Recorded(status=207, headers=headers, body=body, chunk_sizes=(1, 2, 3))])
     got = say(stream=True)
     assert (got.status, got.body, got.headers.get_all("x-odd")) == (207, body, ["1", "2"])
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[FakeUpstream]:
+    with run_in_thread(Queue([], default=Reply(content=TEXT))) as running:
+        yield running
+
+
+@settings(max_examples=40, deadline=None)
+@given(at=st.integers(0, 3000), gzipped=st.booleans(), chunk=st.integers(1, 500))
+def test_wherever_a_stream_is_cut_the_ledger_knows_what_was_sent(
+    shared: FakeUpstream, at: int, gzipped: bool, chunk: int
+) -> None:
+    headers = {"x-fake-cut-at-byte": str(at), "x-fake-chunk-bytes": str(chunk)}
+    if gzipped:
+        headers |= {"x-fake-gzip": "true", "accept-encoding": "gzip"}
+    got = fetch(shared, body=message(stream=True), headers=headers)
+    row = shared.requests[-1]
+    assert row.bytes_sent == len(got.body)
+    assert row.sent_in_full is (len(got.body) < at)
+    assert row.usage is not None
+    assert row.usage["output_tokens"] <= 75
+    assert row.bill.picodollars >= row.usage["input_tokens"] * 4 * 10**6
+
+
+def test_a_long_scripted_reply_fits_in_a_header(say: Ask) -> None:
+    scripted = json.dumps({"content": "a" * 30_000, "output_tokens": 3})
+    assert say(headers={"x-fake-reply": scripted}).json["usage"]["output_tokens"] == 3

@@ -41,7 +41,7 @@ class _Advance(msgspec.Struct, forbid_unknown_fields=True):
 
 def control(up: Controlled, view: RequestView) -> Answered:
     """The answer to a control request: GET requests, GET bill, POST clock, script, reset, batches/<id>/end."""
-    name = view.path.removeprefix(ROOT)
+    name = view.path.partition(ROOT)[2]
     routes: dict[tuple[str, str], Callable[[], Any]] = {
         ("GET", "requests"): lambda: [row.as_json() for row in up.ledger.rows],
         ("GET", "bill"): lambda: _bills(up.ledger),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from underspend.testing.fake_upstream import sse, validation
+from underspend.testing.fake_upstream import sse, thinking_binding, validation
 from underspend.testing.fake_upstream.answered import JSON_TYPE, Answered, json_answer
 from underspend.testing.fake_upstream.api_error import invalid
 from underspend.testing.fake_upstream.bill import Charge, charge
@@ -45,6 +45,7 @@ class Messages:
     serve_unknown: bool = False
     max_prompt_tokens: int | None = None
     bill_aborts_whole: bool = False
+    bind_thinking: bool = False
     workspaces: Mapping[str, str] = field(default_factory=dict)
     cache: PromptCache = field(default_factory=PromptCache)
     _made: int = 0
@@ -68,13 +69,17 @@ class Messages:
         validation.check_message(view, facts)
         model = view.model if facts is None else facts.id
         workspace = self.workspace(view)
-        prompt = build_prompt(view.json, workspace=workspace, model=model, facts=facts)
+        prompt = build_prompt(
+            view.json, workspace=workspace, model=model, facts=facts, bind_thinking=self.bind_thinking
+        )
         self._check_length(prompt, facts)
         answer = choose(view, self.script)
         if isinstance(answer, Fault):
             return fault_answer(answer, view.request_id)
         if isinstance(answer, Recorded):
             return self._replay(answer)
+        if prompt.signature is not None:
+            answer = thinking_binding.sign(answer, prompt.signature)
         if batch:
             answer = msgspec.structs.replace(answer, service_tier="batch")
         minimum = self.prices.min_cache_tokens(model)

@@ -30,7 +30,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """One row of `models.json`. Rates are USD per million tokens, written as strings to stay exact.
 
     `legacy_controls` are thinking budgets and sampling parameters. `disable_thinking` says up to which effort
-    thinking may be turned off. `strips_thinking` drops the thinking of finished turns from the prompt.
+    thinking may be turned off. `strips_thinking` drops the thinking of finished turns from the prompt,
+    `binds_thinking` ties it to model and prefix.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     forced_tool_choice: bool = True
     disable_thinking: Literal["always", "up_to_high", "never"] = "always"
     strips_thinking: bool = False
+    binds_thinking: bool = False
     default_effort: str = "high"
     default_thinking: str = "disabled"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from underspend.testing.fake_upstream import blocks
+from underspend.testing.fake_upstream import blocks, thinking_binding
 from underspend.testing.fake_upstream.api_error import invalid
 from underspend.testing.fake_upstream.blocks import Position
 from underspend.testing.fake_upstream.clock import SECOND
@@ -30,11 +30,13 @@ class Prompt:
     """A prompt ready for the cache: for each position the digest and token count of the prefix ending there.
 
     `breakpoints` are (position index, lifetime) pairs in order. `total` is every token of the prompt.
+    `signature` binds thinking to this prompt; None where bindings are not looked at.
     """
 
     digests: tuple[bytes, ...]
     sizes: tuple[int, ...]
     breakpoints: tuple[tuple[int, str], ...]
+    signature: str | None = None
 
     @property
     def total(self) -> int:
@@ -68,12 +70,18 @@ class Placement:
         return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
 
 
-def build_prompt(body: dict[str, Any], *, workspace: str, model: str, facts: Model | None) -> Prompt:
+def build_prompt(
+    body: dict[str, Any], *, workspace: str, model: str, facts: Model | None, bind_thinking: bool = False
+) -> Prompt:
     """The prompt of a request body in the scope it is cached in: model, workspace, speed, thinking, effort.
 
-    Raises ApiError (400) when the breakpoints break the published rules.
+    Raises ApiError (400) when the breakpoints break the published rules, and with `bind_thinking` when a
+    thinking block is not where it was made.
     """
     found = blocks.positions(body, strips_thinking=facts is not None and facts.strips_thinking)
+    binds = bind_thinking and facts is not None and facts.binds_thinking
+    if binds:
+        found = thinking_binding.enforce(found, body, model)
     explicit = sum(position.ttl is not None for position in found)
     found = blocks.with_automatic(found, body.get("cache_control"))
     marked = [(index, position.ttl) for index, position in enumerate(found) if position.ttl is not None]
@@ -88,7 +96,8 @@ def build_prompt(body: dict[str, Any], *, workspace: str, model: str, facts: Mod
         ),
     }
     digests, sizes = _chain(found, salts, scope=f"{workspace}\0{model}")
-    return Prompt(digests, sizes, tuple(marked))
+    made = thinking_binding.signature(found, model) if binds else None
+    return Prompt(digests, sizes, tuple(marked), made)
 
 
 def _check_breakpoints(marked: Sequence[tuple[int, str]], found: Sequence[Position], *, automatic: bool) -> None:

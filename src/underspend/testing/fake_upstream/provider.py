@@ -160,6 +160,7 @@ def default_provider(parts: Mapping[str, Any]) -> Provider:
         script=parts["script"],
         serve_unknown=parts["serve_unknown"],
         max_prompt_tokens=parts["max_prompt_tokens"],
+        bind_thinking=parts["bind_thinking"],
         bill_aborts_whole=parts["bill_aborts"] == "whole",
         workspaces=parts["workspaces"],
     )

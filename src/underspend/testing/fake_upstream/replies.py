@@ -11,6 +11,7 @@ from underspend.testing.fake_upstream.bill import Counts
 from underspend.testing.fake_upstream.faults import Delivery
 
 Block = dict[str, Any]
+UNSIGNED = "RmFrZVNpZ25hdHVyZQ=="
 UNNAMED = frozenset({"toolu_01Fake", "srvtoolu_01Fake"})
 
 
@@ -87,7 +88,7 @@ def tool_use(name: str, tool_input: dict[str, Any], *, tool_id: str = "toolu_01F
     return {"type": "tool_use", "id": tool_id, "name": name, "input": tool_input}
 
 
-def thinking(text: str, *, signature: str = "RmFrZVNpZ25hdHVyZQ==") -> Block:
+def thinking(text: str, *, signature: str = UNSIGNED) -> Block:
     """A `thinking` block with its signature."""
     return {"type": "thinking", "thinking": text, "signature": signature}
 

@@ -38,7 +38,8 @@ class Options:
     workspaces; without it each credential is its own, and `key@team` belongs to `team`. `serve_unknown` answers
     for models that are not on the price list instead of 404. `max_prompt_tokens` lowers every context window.
     `batch_seconds` is how long a batch takes on the clock, None until it is ended by hand. `bill_aborts` says
-    whether a cut stream is billed for what was sent or for the whole generation. `tag` goes into every id.
+    whether a cut stream is billed for what was sent or for the whole generation. `bind_thinking` refuses thinking
+    blocks under another model or an edited history, where the model does. `tag` goes into every id.
     """
 
     host: str = "127.0.0.1"
@@ -52,6 +53,7 @@ class Options:
     serve_unknown: bool = False
     max_prompt_tokens: int | None = None
     batch_seconds: float | None = 0
+    bind_thinking: bool = False
     bill_aborts: Literal["streamed", "whole"] = "streamed"
     organization: str = ORGANIZATION
     tag: str = field(default_factory=lambda: f"fake{secrets.token_hex(4)}")
@@ -169,7 +171,7 @@ class FakeUpstream:
             number=self._seen,
             request_id=f"req_{self.options.tag}{self._seen:010d}",
         )
-        if view.path.startswith(ROOT):
+        if view.path.removeprefix(self.options.prefix).startswith(ROOT):
             throwaway = Ledger().open(view, request_id="", now=0)
             return await Sender(request, control(self, view), throwaway, []).send()
         seen = self.ledger.open(view, request_id=view.request_id, now=self.clock.now())

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from underspend.testing.fake_upstream.replies import Block, Reply, tool_use
+from underspend.testing.fake_upstream.replies import Block, Reply, thinking, tool_use
 from underspend.testing.fake_upstream.view import RequestView
 
 _tags = itertools.count(1)
@@ -54,7 +54,7 @@ class ToolLoop:
         ]
         said: list[str | Block] = [self._before] if self._before else []
         if self._think:
-            said.insert(0, {"type": "thinking", "thinking": self._think, "signature": "TG9vcFNpZ25hdHVyZQ=="})
+            said.insert(0, thinking(self._think))
         return Reply(content=tuple(said + calls))
 
     def _id(self, number: int, call: int) -> str:
