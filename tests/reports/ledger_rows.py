@@ -24,12 +24,12 @@ def new_ledger(folder: Path) -> Engine:
     return open_database(sqlite_url(folder / "ledger.sqlite3"))
 
 
-def add_call(engine: Engine, id: str, at: str | int, tokens: tuple[int, ...] = (0, 0, 0, 0, 0), **more: Any) -> None:
+def add_call(engine: Engine, name: str, at: str | int, tokens: tuple[int, ...] = (0, 0, 0, 0, 0), **more: Any) -> None:
     """A settled call billed at Sonnet-like rates, with its bill lines; `more` overrides columns."""
     started = us(at) if isinstance(at, str) else at
     costs = [count * rate for count, rate in zip(tokens, RATES, strict=True)]
     row: dict[str, Any] = {
-        "id": id,
+        "id": name,
         "started_at": started,
         "ended_at": started + 2_000_000,
         "state": "settled",
@@ -58,7 +58,7 @@ def add_call(engine: Engine, id: str, at: str | int, tokens: tuple[int, ...] = (
     model = row["model_served"] or row["model_asked"] or "?"
     lines = [
         {
-            "call_id": id,
+            "call_id": name,
             "n": n,
             "unit": 0,
             "kind": "message",

@@ -1,6 +1,6 @@
 import pytest
-from reports.ledger_rows import DOLLAR, add_call, add_session, new_ledger, us
 
+from reports.ledger_rows import DOLLAR, RATES, add_call, add_session, new_ledger, us
 from underspend.core.usage import Usage
 from underspend.reports.filters import Filter
 from underspend.reports.periods import zone
@@ -8,8 +8,8 @@ from underspend.reports.spend import By, spend, total
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    engine = new_ledger(tmp_path)
+def ledger(ledger):
+    engine = ledger
     add_call(engine, "a", "2026-11-19T23:30:00+00:00", (1000, 200, 0, 9000, 300))
     add_call(engine, "b", "2026-11-20T10:00:00+00:00", (10, 0, 500, 0, 20), session="s-two", project=None, role="side")
     add_call(
@@ -29,8 +29,7 @@ def ledger(tmp_path):
     )
     add_call(engine, "open", "2026-11-20T11:30:00+00:00", state="open", evidence=None)
     add_session(engine, "s-two", "blog")
-    yield engine
-    engine.dispose()
+    return engine
 
 
 def test_lanes_and_the_three_money_columns_add_up(ledger):
@@ -38,7 +37,8 @@ def test_lanes_and_the_three_money_columns_add_up(ledger):
     assert [row.key for row in found.rows] == ["2026-11-19", "2026-11-20"]
     first = found.rows[0].sums
     assert first.tokens == Usage(input=1000, cache_write_5m=200, cache_read=9000, output=300)
-    assert first.paid == sum(first.lanes.values()) == 1000 * 3_000_000 + 200 * 3_750_000 + 9000 * 300_000 + 300 * 15_000_000
+    tokens = (1000, 200, 0, 9000, 300)
+    assert first.paid == sum(first.lanes.values()) == sum(n * rate for n, rate in zip(tokens, RATES, strict=True))
     assert first.saved == 0
     assert found.total.calls == 3
     assert found.total == total(ledger, Filter())

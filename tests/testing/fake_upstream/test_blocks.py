@@ -115,3 +115,13 @@ def test_salts_name_what_changes() -> None:
     assert blocks.message_salt(said, default_effort="medium", default_thinking="disabled") == plain
     assert blocks.message_salt({}, default_effort="medium", default_thinking="disabled") != plain
     assert blocks.system_salt({}, "standard") != blocks.system_salt({}, "fast")
+
+
+def test_a_deferred_definition_is_paid_where_a_tool_result_refers_to_it() -> None:
+    tool = {"name": "later", "description": "d" * 4000, "defer_loading": True}
+    reference = {"type": "tool_reference", "tool_name": "later"}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": [reference]}
+    body = {"messages": [user(result)]}
+    unknown, known = blocks.positions(body)[0], blocks.positions({**body, "tools": [tool]})[0]
+    assert known.tokens - unknown.tokens > 1000
+    assert known.identity.startswith(unknown.identity)

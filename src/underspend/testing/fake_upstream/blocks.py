@@ -39,7 +39,8 @@ class Position:
 def positions(body: dict[str, Any], *, strips_thinking: bool = False) -> list[Position]:
     """Every block of the prompt in cache order: tools, system, messages.
 
-    Deferred tools are left out. A web search tool stands at the head of the system section, because turning it
+    Deferred tools are left out until a `tool_reference` in a tool result names them: the definition then stands
+    there. A web search tool stands at the head of the system section, because turning it
     on or off leaves cached tools alone. `strips_thinking` drops the thinking of finished turns, as older
     models do. Raises ApiError (400) for a breakpoint on a block that cannot carry one.
     """
@@ -48,7 +49,7 @@ def positions(body: dict[str, Any], *, strips_thinking: bool = False) -> list[Po
         *_tools(tools, search=False),
         *_tools(tools, search=True),
         *_system(body.get("system")),
-        *_messages(_listed(body.get("messages")), strips_thinking=strips_thinking),
+        *_messages(_listed(body.get("messages")), _deferred(tools), strips_thinking=strips_thinking),
     ]
 
 
@@ -114,7 +115,22 @@ def _system(system: object) -> Iterator[Position]:
         yield _position(SYSTEM, "system", block, block, f"system.{index}")
 
 
-def _messages(messages: list[dict[str, Any]], *, strips_thinking: bool) -> Iterator[Position]:
+def _deferred(tools: list[dict[str, Any]]) -> dict[str, bytes]:
+    return {str(tool.get("name")): _canonical(tool)[0] for tool in tools if tool.get("defer_loading")}
+
+
+def _with_definitions(position: Position, block: dict[str, Any], deferred: dict[str, bytes]) -> Position:
+    inner = _listed(block.get("content"))
+    named = [str(part.get("tool_name")) for part in inner if part.get("type") == "tool_reference"]
+    found = b"".join(deferred.get(name, b"") for name in named)
+    if not found:
+        return position
+    return replace(position, identity=position.identity + found, tokens=position.tokens + tokens.count(found))
+
+
+def _messages(
+    messages: list[dict[str, Any]], deferred: dict[str, bytes], *, strips_thinking: bool
+) -> Iterator[Position]:
     finished = _last_typed(messages) if strips_thinking else -1
     extra = b""
     for number, message in enumerate(messages):
@@ -124,6 +140,8 @@ def _messages(messages: list[dict[str, Any]], *, strips_thinking: bool) -> Itera
             if number < finished and block.get("type") in THINKING:
                 continue
             position = _position(MESSAGES, role, block, block, f"messages.{number}.content.{index}")
+            if deferred and block.get("type") == "tool_result":
+                position = _with_definitions(position, block, deferred)
             yield replace(position, identity=position.identity + extra) if extra else position
             extra = b""
 
