@@ -12,17 +12,11 @@ from urllib.parse import urlsplit
 
 from underspend.config import Settings
 from underspend.core.errors import UnreachableError
+from underspend.web.address import base_url
 
 START = "`underspend up` starts it."
 _SECONDS = 5.0
 _OK = 200
-
-
-def base_url(settings: Settings) -> str:
-    """Where the gateway of these settings is reached: a wildcard address by loopback."""
-    host = settings.gateway.host
-    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # named, not bound
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.gateway.port}"
 
 
 def get_json(settings: Settings, path: str) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from underspend.cli.gateway_link import base_url, get_json
+from underspend.cli.gateway_link import get_json
 from underspend.config import load
+from underspend.web.address import base_url
 
 
 @click.command("open", short_help="Open the dashboard in a browser.")

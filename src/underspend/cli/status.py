@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from underspend.cli.gateway_link import base_url, get_json
+from underspend.cli.gateway_link import get_json
 from underspend.cli.output import console, write_json
 from underspend.config import load
 from underspend.core.errors import UnreachableError
 from underspend.reports import figures
+from underspend.web.address import base_url
 
 
 @click.command("status", short_help="How the running gateway is.")

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from underspend.config import Settings
 from underspend.reports.filters import Filter
 from underspend.reports.periods import parse, zone
+from underspend.web.address import base_url
 from underspend.web.http import Request
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ class Site:
     @property
     def url(self) -> str:
         """Where clients reach the gateway."""
-        host = self.settings.gateway.host
-        shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104  # not bound here, only named
-        listening = str(self.status.snapshot().get("listening") or f"{shown}:{self.settings.gateway.port}")
+        listening = str(self.status.snapshot().get("listening") or base_url(self.settings))
         return listening if "://" in listening else f"http://{listening}"
 
     async def read(self, report: Callable[..., Result], *args: object, **kwargs: object) -> Result:

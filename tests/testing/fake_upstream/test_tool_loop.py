@@ -76,3 +76,13 @@ def test_calls_without_tools_and_compactions_are_left_to_others() -> None:
 def test_the_end_may_be_any_reply() -> None:
     last = Reply(content="x", stop_reason="max_tokens")
     assert Client(ToolLoop(final=last)).ask() == last
+
+
+def test_the_rounds_after_a_compaction_are_played_to_the_end() -> None:
+    client = Client(ToolLoop(READ, BASH, READ, final="end"))
+    client.run()
+    client.ask()
+    client.messages = [{"role": "user", "content": "This session is being continued."}]
+    assert client.run() == ["Bash"]
+    assert client.run() == ["Read"]
+    assert client.ask() == Reply(content="end")

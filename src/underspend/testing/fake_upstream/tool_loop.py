@@ -62,9 +62,9 @@ class ToolLoop:
 
     def _progress(self, view: RequestView) -> int:
         results = view.tool_results()
-        seen = 0
-        while seen < len(self._rounds) and self._id(seen, 0) in results:
-            seen += 1
         key = (view.session, view.agent)
-        self._done[key] = max(seen, self._done.get(key, 0))
-        return self._done[key]
+        done = self._done.get(key, 0)
+        while done < len(self._rounds) and self._id(done, 0) in results:
+            done += 1
+        self._done[key] = done
+        return done
