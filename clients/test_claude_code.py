@@ -28,7 +28,10 @@ def work_loop(work):
         Call("Write", {"file_path": file, "content": "one\ntwo\n"}),
         Call("Read", {"file_path": file}),
         Call("Edit", {"file_path": file, "old_string": "two", "new_string": "three"}),
-        [Call("Bash", {"command": "cat a.txt", "description": "show"}), Call("Bash", {"command": "ls", "description": "list"})],
+        [
+            Call("Bash", {"command": "cat a.txt", "description": "show"}),
+            Call("Bash", {"command": "ls", "description": "list"}),
+        ],
         final="All done.",
     )
 
@@ -63,7 +66,15 @@ def auto_mode(client):
 
 
 def agents(work):
-    ask = Call("Agent", {"description": "count", "prompt": "COUNT the files", "subagent_type": "general-purpose", "run_in_background": False})
+    ask = Call(
+        "Agent",
+        {
+            "description": "count",
+            "prompt": "COUNT the files",
+            "subagent_type": "general-purpose",
+            "run_in_background": False,
+        },
+    )
     child = ToolLoop(Call("Bash", {"command": "ls", "description": "list"}), final="There is one file.")
     return Routed(agent_prompts={"COUNT": child}, default=ToolLoop(ask, final="The agent counted."))
 
@@ -96,7 +107,10 @@ def too_long(work):
 
 
 def slow(work):
-    return in_turn(Queue([Reply(content="Slow but whole.", delivery=Delivery(ttfb_ms=1500, event_gap_ms=200, gzip=True))]), work_loop(work))
+    return in_turn(
+        Queue([Reply(content="Slow but whole.", delivery=Delivery(ttfb_ms=1500, event_gap_ms=200, gzip=True))]),
+        work_loop(work),
+    )
 
 
 SESSIONS = {

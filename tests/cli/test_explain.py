@@ -18,7 +18,7 @@ time        first byte 400.0 ms, whole call 2.00 s, 900 µs of it in the gateway
              ─── cached until here ───
 2  system    system 1 (text)             8,000   2,000  cache write 5m  ◆ 5m
 3  messages  user (text)                 2,000     500  fresh input
-5,500 tokens; the first 1 blocks, 3,000 tokens (54.5%), came from the cache.
+5,500 tokens; the first block, 3,000 tokens (54.5%), came from the cache.
 Lane totals are the provider's; their split over blocks is by local estimate.
 
 unit       model            lane            tokens         rate   amount

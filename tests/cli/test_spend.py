@@ -60,7 +60,7 @@ def test_filters(run, filled):
 
 def test_days_of_another_zone(run, filled):
     found = json.loads(run("spend", "--timezone", "Pacific/Auckland", "--json").stdout)
-    assert [row["day"] for row in found["rows"]] == ["2026-11-19", "2026-11-20", "2026-11-21"][: len(found["rows"])]
+    assert [row["day"] for row in found["rows"]] == ["2026-11-19", "2026-11-20", "2026-11-21"]
 
 
 def test_a_ledger_that_is_not_there_reads_as_empty_and_is_not_made(run, home):

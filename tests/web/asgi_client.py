@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from urllib.parse import unquote
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Answer:
 
 def ask(app: Any, target: str, method: str = "GET") -> Answer:
     path, _, query = target.partition("?")
-    scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": []}
+    scope = {"type": "http", "method": method, "path": unquote(path), "query_string": query.encode(), "headers": []}
     sent: list[Any] = []
 
     async def receive() -> Any:

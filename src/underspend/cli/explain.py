@@ -106,8 +106,9 @@ def _edge(prompt: Anatomy) -> str:
     if not read:
         return f"{prompt.total:,} tokens, nothing of it read from the cache."
     share = figures.share(read, prompt.usage.prompt)
+    first = "block" if prompt.cached_until == 1 else f"{prompt.cached_until} blocks"
     return (
-        f"{prompt.total:,} tokens; the first {prompt.cached_until} blocks, {read:,} tokens ({share}), came "
+        f"{prompt.total:,} tokens; the first {first}, {read:,} tokens ({share}), came "
         "from the cache.\nLane totals are the provider's; their split over blocks is by local estimate."
     )
 

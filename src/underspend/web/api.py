@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import unquote
 
 from underspend.core.errors import NotFoundError
 from underspend.reports.explain import explain
@@ -51,7 +50,7 @@ async def latest(site: Site, request: Request) -> Response:
 
 async def call(site: Site, request: Request) -> Response:
     """One call, explained."""
-    name = unquote(request.path.rpartition("/")[2])
+    name = request.below("api/calls/")
     return json(dumps(explained_shape(await site.read(explain, name))))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from underspend.config import Settings
 from underspend.core.errors import NotFoundError
-from underspend.web.http import Application, Receive, Request, Response, Scope, Send, respond, text
+from underspend.web.http import ROOT, Application, Receive, Request, Response, Scope, Send, respond, text
 from underspend.web.site import BadQueryError, Feed, Health, Site
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 Handler: TypeAlias = Callable[[Site, Request], Awaitable[Response]]
 
-ROOT = "/_/"
 _NOT_FOUND = 404
 _API = f"{ROOT}api/"
 

@@ -13,6 +13,8 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+ROOT = "/_/"
+
 # Marks in charts are placed by style attributes; scripts and style sheets come from this server alone.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self'; "
@@ -28,10 +30,17 @@ _ALWAYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A path under `/_/` and its query; the first value counts where a name is given twice, empty ones are none."""
+    """A path under `/_/`, percent signs resolved, and its query.
+
+    The first value counts where a name is given twice; an empty one is none.
+    """
 
     path: str
     query: Mapping[str, str]
+
+    def below(self, folder: str) -> str:
+        """What the path names in a folder: "x/y" of `/_/calls/x/y` in "calls/"."""
+        return self.path.removeprefix(f"{ROOT}{folder}")
 
     @classmethod
     def of(cls, scope: Scope) -> Request:

@@ -30,7 +30,7 @@ def test_a_long_prompt_is_folded(dashboard, filled):
     add_call(filled, "long0001", "2026-11-20T10:00:00+00:00", (5000, 0, 0, 0, 1))
     add_prompt(filled, "long0001", [("messages", "text", f"b{n}", 10) for n in range(500)])
     page = words(ask(dashboard, "/_/calls/long0001").text)
-    assert "380 blocks between are not shown here" in page
+    assert "420 blocks between are not shown here" in page
 
 
 @pytest.mark.browser

@@ -15,6 +15,7 @@ def test_a_session_call_by_call(dashboard, filled):
 
 
 def test_a_session_whose_id_has_a_slash(dashboard, filled):
+    assert 'href="/_/sessions/s%2F2"' in ask(dashboard, "/_/").text
     assert "<h1>&lt;b&gt;blog</h1>" in ask(dashboard, "/_/sessions/s%2F2").text
 
 

@@ -32,7 +32,7 @@ def handler(name: str) -> Callable[[Site, Request], Awaitable[Response]]:
 
 
 async def _static(_: Site, request: Request) -> Response:
-    name = request.path.rpartition("/")[2]
+    name = request.below("static/")
     found = static(name)
     if found is None:
         raise NotFoundError(kind="file", name=name, mend="The overview is at /_/.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from underspend.core.money import show
 from underspend.reports import figures
@@ -15,13 +15,13 @@ from underspend.web.site import Site
 from underspend.web.stream import ending
 from underspend.web.templating import render
 
-_ENDS = 60
+_ENDS = 40
 _MTOK = 1_000_000
 
 
 async def call_page(site: Site, request: Request) -> Response:
     """The call named by the address: an id, a message id, a request id or the beginning of one."""
-    found = await site.read(explain, unquote(request.path.rpartition("/")[2]))
+    found = await site.read(explain, request.below("calls/"))
     call = found.entry
     context = {
         "url": site.url,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
 
@@ -202,7 +202,7 @@ def _sessions(sessions: Iterable[Session]) -> list[dict[str, object]]:
     return [
         {
             "name": figures.short(each.session),
-            "href": f"/_/sessions/{each.session}",
+            "href": f"/_/sessions/{quote(each.session, safe='')}",
             "project": each.project or figures.NONE,
             "models": ", ".join(each.models),
             "length": figures.length(each.last_at - each.first_at),

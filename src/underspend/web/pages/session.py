@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
+from urllib.parse import quote
 
 from underspend.core.errors import NotFoundError
 from underspend.core.money import show
@@ -17,7 +17,7 @@ from underspend.web.templating import render
 
 async def session_page(site: Site, request: Request) -> Response:
     """The session named by the address."""
-    name = unquote(request.path.rpartition("/")[2])
+    name = request.below("sessions/")
     found = await site.read(session_calls, name)
     if not found.calls:
         raise NotFoundError(kind="session", name=name, mend="The overview lists the costliest ones.")
@@ -42,7 +42,7 @@ async def session_page(site: Site, request: Request) -> Response:
         "cold": [_cold(each, site) for each in found.calls if each.rewritten],
         "calls": [call_row(each.entry, site) for each in reversed(found.calls)],
         "more": found.more,
-        "json": f"/_/api/calls?session={name}&limit=1000",
+        "json": f"/_/api/calls?session={quote(name)}&limit=1000",
     }
     return render("session.html", context)
 

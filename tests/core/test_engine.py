@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.calls import NoPrices, Scripted, call, context, proposing
+from underspend.core.call import Call
+from underspend.core.edits import Edit, RefusalKind, Refuse, SetModel, Warn
+from underspend.core.engine import Step, apply, run
+from underspend.core.plan import Decision, Fault
+from underspend.core.strategy import State, Strategy
+
+CHEAP = SetModel("cheap", why="cheaper")
+REFUSAL = Refuse(RefusalKind.BUDGET, why="spent")
+WARNING = Warn(why="nearly spent")
+
+
+def on(*strategies: Strategy) -> list[Step]:
+    return [Step(strategy, State.ON) for strategy in strategies]
+
+
+def test_no_strategy_no_change() -> None:
+    asked = call()
+    plan = run(asked, [], context())
+    assert plan.call is asked is plan.asked
+    assert (plan.edited, plan.decisions, plan.faults, plan.refusal) == (False, (), (), None)
+
+
+def test_an_edit_is_applied_and_priced() -> None:
+    plan = run(call(), on(proposing(CHEAP)), context())
+    assert plan.call == call(model="cheap")
+    assert plan.asked == call()
+    assert plan.edited
+    assert plan.decisions == (Decision(strategy="scripted", edit=CHEAP, applied=True, before=70, after=7),)
+
+
+def test_each_strategy_sees_the_edits_before_it() -> None:
+    seen: list[str] = []
+
+    def watch(asked: Call) -> Iterator[Edit]:
+        seen.append(asked.model)
+        yield SetModel(asked.model + "+", why="longer")
+
+    plan = run(call(model="m"), on(Scripted(says=watch), Scripted(says=watch)), context())
+    assert seen == ["m", "m+"]
+    assert plan.call.model == "m++"
+    assert [(decision.before, decision.after) for decision in plan.decisions] == [(None, None)] * 2
+
+
+def test_shadow_decides_and_prices_but_changes_nothing() -> None:
+    asked = call()
+    plan = run(asked, [Step(proposing(CHEAP), State.SHADOW)], context())
+    assert plan.call is asked
+    assert plan.decisions == (Decision(strategy="scripted", edit=CHEAP, applied=False, before=70, after=7),)
+
+
+def test_off_is_not_asked() -> None:
+    assert run(call(), [Step(Scripted(says=_raise), State.OFF)], context()) == run(call(), [], context())
+
+
+def test_an_edit_that_changes_nothing_is_left_out() -> None:
+    plan = run(call(), on(proposing(SetModel("dear", why="as it is"))), context())
+    assert (plan.decisions, plan.edited) == ((), False)
+
+
+def test_a_warning_is_recorded_and_changes_nothing() -> None:
+    plan = run(call(), on(proposing(WARNING)), context())
+    assert plan.decisions == (Decision(strategy="scripted", edit=WARNING, applied=True, before=70, after=70),)
+    assert not plan.edited
+
+
+def test_a_refusal_ends_the_run() -> None:
+    plan = run(call(), on(proposing(REFUSAL), proposing(CHEAP)), context())
+    assert plan.refusal == REFUSAL
+    assert plan.decisions == (Decision(strategy="scripted", edit=REFUSAL, applied=True, before=70, after=0),)
+
+
+def test_a_shadow_refusal_does_not() -> None:
+    plan = run(call(), [Step(proposing(REFUSAL), State.SHADOW), *on(proposing(CHEAP))], context())
+    assert plan.refusal is None
+    assert plan.call.model == "cheap"
+    assert [decision.applied for decision in plan.decisions] == [False, True]
+
+
+def _raise(_: Call) -> Iterator[Edit]:
+    yield CHEAP
+    raise ZeroDivisionError("broken")
+
+
+def test_a_strategy_that_fails_is_a_fault_and_all_its_edits_vanish() -> None:
+    other = SetModel("other", why="goes on")
+    plan = run(call(), on(Scripted(says=_raise), proposing(other)), context())
+    assert plan.faults == (Fault("strategy scripted", "ZeroDivisionError: broken"),)
+    assert plan.call.model == "other"
+    assert [decision.edit for decision in plan.decisions] == [other]
+
+
+@pytest.mark.parametrize("wrong", [None, "model", 7, object()])
+def test_what_is_no_edit_is_a_fault_of_its_strategy(wrong: object) -> None:
+    plan = run(call(), on(proposing(CHEAP, wrong), proposing(WARNING)), context())
+    assert [fault.component for fault in plan.faults] == ["strategy scripted"]
+    assert (plan.edited, [decision.edit for decision in plan.decisions]) == (False, [WARNING])
+
+
+def test_a_price_list_that_fails_stops_nothing() -> None:
+    plan = run(call(), on(proposing(CHEAP)), context(NoPrices()))
+    assert plan.call.model == "cheap"
+    assert [(decision.before, decision.after) for decision in plan.decisions] == [(None, None)]
+
+
+EDITS = st.sampled_from([CHEAP, SetModel("dear", why="back"), WARNING, REFUSAL, None, "junk"])
+STRATEGIES = st.lists(EDITS, max_size=3).map(lambda edits: proposing(*edits)) | st.sampled_from(
+    [Scripted(says=_raise), Scripted(says=cast("Any", None)), cast("Any", object()), cast("Any", Scripted)]
+)
+STEPS = st.lists(st.builds(Step, STRATEGIES, st.sampled_from(State)), max_size=6)
+
+
+@given(STEPS, st.booleans())
+def test_the_engine_never_raises(steps: list[Step], *, priced: bool) -> None:
+    plan = run(call(), steps, context() if priced else context(NoPrices()))
+    assert plan.asked == call()
+    applied = [decision.edit for decision in plan.decisions if decision.applied]
+    expected = call()
+    for edit in applied:
+        expected = apply(edit, expected)
+    assert plan.call == expected
+    assert (plan.refusal in applied) if plan.refusal else all(not isinstance(edit, Refuse) for edit in applied)
+    refusals = [edit for edit in applied if isinstance(edit, Refuse)]
+    assert bool(refusals) == (plan.refusal is not None)
+
+
+@given(STEPS)
+def test_shadow_and_off_never_change_a_call(steps: list[Step]) -> None:
+    asked = call()
+    quiet = [replace(step, state=State.SHADOW if step.state is State.ON else step.state) for step in steps]
+    plan = run(asked, quiet, context())
+    assert plan.call is asked
+    assert plan.refusal is None
