@@ -165,7 +165,9 @@ def _measure_cells(running: list[Running], mock: Mock, asked: argparse.Namespace
                 found = _measure(one, mock, CELLS[name], asked.seconds)
                 target = one.target.name if one else "direct"
                 result["cells"].setdefault(name, {}).setdefault(target, []).append(found)
-    result["memory"] = {one.target.name: {"idle": one.idle_mb, "peak": one.peak_mb} for one in running}
+    for one in running:
+        peak = max(other.peak_mb for other in running if other.process is one.process)
+        result["memory"][one.target.name] = {"idle": one.idle_mb, "peak": peak}
 
 
 def _measure(one: Running | None, mock: Mock, cell: Cell, seconds: float) -> Result:

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ class Running:
     forwarded: int = 1
     peak_mb: float = 0.0
     idle_mb: float = 0.0
-    faults: set[str] = field(default_factory=set)
+    stopped: bool = False
 
     def cpu_ms(self) -> float:
         """CPU time used so far by every thread of every process of it."""
@@ -129,7 +129,10 @@ class Running:
         return sum(_pss_kb(pid) for pid in self._tree()) / 1024
 
     def stop(self) -> None:
-        """Ask it to stop; kill it when it does not."""
+        """Ask it to stop; kill it when it does not. Once is enough."""
+        if self.stopped:
+            return
+        self.stopped = True
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):

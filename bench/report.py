@@ -241,15 +241,17 @@ def _method(result: Result) -> str:
 - Closed loop: each connection sends its next request when the last reply is whole. Per round and cell every target is
   loaded once, direct (no gateway) included; every other round in reverse order. *Added* is over the direct figure of
   the same round.
-- Requests are Messages bodies shaped like Claude Code's: tools, system, a tool loop. Content blocks: {blocks}. All but
-  the last block repeat, as they do in a conversation; the last is new in every request.
+- Requests are Messages bodies shaped like Claude Code's: tools, system, a tool loop. All but the last block
+  repeat, as they do in a conversation; the last is new in every request. Content blocks: {blocks}.
 - Replies: 1.4 KB of JSON, or 9 KB of 65 server-sent events, one write() each.
 - CPU is the scheduler's own account of every thread of the process tree, read before a load and 0.1 s after it, so work
   put off until after the reply (ledger, logs) counts.
 - nginx: one worker, keep-alive both ways, `proxy_buffering off`. It reads nothing and keeps no account: the floor.
 - LiteLLM: one worker, `LITELLM_MODE=PRODUCTION`, no database, no callbacks, telemetry off, local price map.
 - Portkey: Node, `NODE_ENV=production`, no cache, no retries. Its streams answer 500 on current Node until one line is
-  mended (`bench/targets.py` says which); the figures are with it mended.
+  mended (`bench/targets.py` says which); the figures are with it mended. The nearly constant time its streams take may
+  come of that (far more than their CPU accounts for): do not quote it against Portkey. Its CPU figures are fair.
+- p99 at one connection catches every pause of the machine as well as the gateway's own: read it beside the noise above.
 
 ## Reproduce
 

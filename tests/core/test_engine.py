@@ -120,8 +120,8 @@ STRATEGIES = st.lists(EDITS, max_size=3).map(lambda edits: proposing(*edits)) | 
 STEPS = st.lists(st.builds(Step, STRATEGIES, st.sampled_from(State)), max_size=6)
 
 
-@given(STEPS, st.booleans())
-def test_the_engine_never_raises(steps: list[Step], *, priced: bool) -> None:
+@given(steps=STEPS, priced=st.booleans())
+def test_the_engine_never_raises(*, steps: list[Step], priced: bool) -> None:
     plan = run(call(), steps, context() if priced else context(NoPrices()))
     assert plan.asked == call()
     applied = [decision.edit for decision in plan.decisions if decision.applied]

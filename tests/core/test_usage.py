@@ -21,7 +21,7 @@ def test_the_prompt_is_every_lane_but_output(usage: Usage) -> None:
     assert usage.prompt == sum(usage.lane(lane) for lane in Lane if lane is not Lane.OUTPUT)
 
 
-@given(st.lists(UNITS, max_size=5).map(tuple), USAGES, st.booleans())
+@given(units=st.lists(UNITS, max_size=5).map(tuple), reported=USAGES, free=st.booleans())
 def test_billed_usage_is_the_sum_of_billed_units(units: tuple[Unit, ...], reported: Usage, *, free: bool) -> None:
     reply = Metered(provider="p", model="m", units=units, reported=reported, refused_free=free)
     billed = [unit.usage for unit in units if unit.billed]

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from dataclasses import replace
 
 from underspend.reports.entry import entry
 from underspend.web.stream import ending, event, shown, stream, who
@@ -40,6 +41,24 @@ def test_endings_that_are_not_as_they_should_be():
 def test_who_falls_back_to_the_session():
     assert who(entry({**ROW, "session": "0123456789"})) == "01234567"
     assert who(entry({**ROW, "project": "shop", "agent_type": "Explore"})) == "shop · Explore"
+
+
+def test_the_stream_ends_properly_with_its_feed(site):
+    class Ending:
+        async def subscribe(self):
+            yield {**ROW, **MONEY}
+
+    sent = []
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(asyncio.wait_for(stream(replace(site, live=Ending()), receive, send), 5))
+    assert b"event: call" in sent[-2]["body"]
+    assert sent[-1] == {"type": "http.response.body", "body": b""}
 
 
 def test_the_stream_tells_rows_and_ends_with_its_listener(site):

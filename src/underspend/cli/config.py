@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
@@ -20,10 +19,9 @@ def command() -> None:
 @command.command()
 @click.argument("names", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--home", type=click.Path(path_type=Path), help="Folder for config and data (default $UNDERSPEND_HOME).")
-def explain(names: tuple[str, ...], home: Path | None, *, as_json: bool) -> None:
+def explain(names: tuple[str, ...], *, as_json: bool) -> None:
     """Show each setting (or those whose name begins with NAMES) with its value and origin."""
-    settings = load(home=home)
+    settings = load()
     chosen = [origin for origin in settings.origins if not names or any(origin.name.startswith(name) for name in names)]
     rows = [
         {

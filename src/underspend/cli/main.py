@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -27,6 +28,18 @@ COMMANDS = {
 }
 
 
+def _home_option() -> click.Option:
+    """`--home`, which every command takes: it stands for $UNDERSPEND_HOME."""
+
+    def remember(_: click.Context, __: click.Parameter, value: str | None) -> None:
+        if value:
+            os.environ["UNDERSPEND_HOME"] = value
+
+    where = click.Path(file_okay=False)
+    text = "Folder of config and ledger [default: $UNDERSPEND_HOME or the platform's own]."
+    return click.Option(["--home"], type=where, help=text, expose_value=False, is_eager=True, callback=remember)
+
+
 class _Lazy(click.Group):
     """A group whose commands are found by name and listed without importing them."""
 
@@ -39,6 +52,9 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"underspend.cli.{cmd_name}").command
+        for leaf in command.commands.values() if isinstance(command, click.Group) else [command]:
+            if not any(option.name == "home" for option in leaf.params):
+                leaf.params.append(_home_option())
         return command
 
     def resolve_command(

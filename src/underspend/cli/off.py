@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from underspend.cli.settings_diff import show
@@ -13,13 +11,12 @@ from underspend.integrations import claude_code
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Show the change, make none.")
-@click.option("--home", type=click.Path(path_type=Path), help="Folder for config and data (default $UNDERSPEND_HOME).")
-def command(home: Path | None, *, dry_run: bool) -> None:
+def command(*, dry_run: bool) -> None:
     """Give Claude Code's settings back as they were, to the byte.
 
     If the file was edited since, only what `on` put there is taken out.
     """
-    record = load(home=home).paths.undo / "claude-code.json"
+    record = load().paths.undo / "claude-code.json"
     change = claude_code.plan_off(record)
     if change is None:
         click.echo("There is nothing to undo: `underspend on` has not changed anything here.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import click
 
@@ -15,13 +14,12 @@ from underspend.integrations import claude_code
 @click.command()
 @click.option("--project", help="Name calls of this machine's sessions belong to; by default their folder's name.")
 @click.option("--dry-run", is_flag=True, help="Show the change, make none.")
-@click.option("--home", type=click.Path(path_type=Path), help="Folder for config and data (default $UNDERSPEND_HOME).")
-def command(project: str | None, home: Path | None, *, dry_run: bool) -> None:
+def command(project: str | None, *, dry_run: bool) -> None:
     """Write the gateway's address into Claude Code's settings, showing the exact change.
 
     Tool search stays on and requests say what they are for. `underspend off` restores the file to the byte.
     """
-    settings = load(home=home)
+    settings = load()
     url = f"http://{settings.gateway.host}:{settings.gateway.port}" + (f"/p/{project}" if project else "")
     path = claude_code.settings_path(os.environ)
     change = claude_code.plan_on(path, url)

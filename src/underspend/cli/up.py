@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from underspend.config import load
@@ -15,12 +13,11 @@ from underspend.gateway.serve import Parts, serve
 @click.option("--host", help="Address to listen on (default 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (default 4100); 0 takes a free one.")
 @click.option("--upstream", metavar="URL", help="Where to forward to (default https://api.anthropic.com).")
-@click.option("--home", type=click.Path(path_type=Path), help="Folder for config and data (default $UNDERSPEND_HOME).")
 @click.option("--quiet", is_flag=True, help="Print nothing but the URL.")
-def command(host: str | None, port: int | None, upstream: str | None, home: Path | None, *, quiet: bool) -> None:
+def command(host: str | None, port: int | None, upstream: str | None, *, quiet: bool) -> None:
     """Run the gateway until it is stopped with Ctrl-C or SIGTERM."""
     flags = {"gateway.host": host, "gateway.port": port, "upstream.anthropic": upstream}
-    settings = load(home=home, flags=flags)
+    settings = load(flags=flags)
 
     def dashboard(parts: Parts) -> App:
         from underspend.web.app import create

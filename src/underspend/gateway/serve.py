@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from underspend.config.schema import Settings
 from underspend.core.errors import ConfigError, PortTakenError
+from underspend.core.ports import Clock
 from underspend.gateway.app import Door, GatewayApp
 from underspend.gateway.asgi import App
 from underspend.gateway.books import Books
@@ -54,10 +55,16 @@ class Parts:
     settings: Settings
 
 
-def serve(settings: Settings, dashboard: Callable[[Parts], App], ready: Callable[[str], None]) -> None:
+def serve(
+    settings: Settings,
+    dashboard: Callable[[Parts], App],
+    ready: Callable[[str], None],
+    *,
+    clock: Clock | None = None,
+) -> None:
     """Run a gateway until it is told to stop; calls in flight are given time to finish.
 
-    `ready` is called with the gateway's URL once it answers. Raises PortTakenError, ConfigError for an address that
+    `ready` is called with the gateway's URL once it answers; `clock` is the machine's if not given. Raises PortTakenError, ConfigError for an address that
     would let strangers in, and StoreError for a ledger that cannot be used.
     """
     _check_bind(settings)
@@ -68,7 +75,7 @@ def serve(settings: Settings, dashboard: Callable[[Parts], App], ready: Callable
         host, port = listener.getsockname()[:2]
         settings = replace(settings, gateway=replace(settings.gateway, port=port))
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        made = _make(settings, url, dashboard, stack)
+        made = _make(settings, url, dashboard, stack, clock or SystemClock())
         _stop_on_signals_only()
         _Server(_server_config(made, settings), lambda: ready(url)).run(sockets=[listener])
 
@@ -108,8 +115,8 @@ def _server_config(app: App, settings: Settings) -> uvicorn.Config:
     )
 
 
-def _make(settings: Settings, url: str, dashboard: Callable[[Parts], App], stack: ExitStack) -> App:
-    clock, live = SystemClock(), Live()
+def _make(settings: Settings, url: str, dashboard: Callable[[Parts], App], stack: ExitStack, clock: Clock) -> App:
+    live = Live()
     status = Status(clock=clock, version=version("underspend"), listening=url, upstream=settings.upstream.anthropic)
     engine = open_database(
         settings.ledger.url, power_safe=settings.ledger.durability == "power", busy_ms=_WRITER_BUSY_MS

@@ -51,6 +51,17 @@ def settings_path(environ: Mapping[str, str]) -> Path:
     return home / "settings.json"
 
 
+def environment(path: Path) -> dict[str, str]:
+    """The `env` of a settings file; empty where there is none. Raises SettingsError for a file that is no JSON."""
+    try:
+        return {str(name): str(value) for name, value in _env_of(_read(path)).items()}
+    except (ValueError, AttributeError) as error:
+        mend = "Mend the file; Claude Code cannot read it either."
+        raise SettingsError(
+            path=path, problem=f"it is not JSON as Claude Code writes it: {error}", mend=mend
+        ) from error
+
+
 def variables(url: str) -> dict[str, str]:
     """What `on` puts into the settings' `env`."""
     return {BASE_URL: url, **_ALONGSIDE}

@@ -21,11 +21,15 @@ class _GoneError(Exception):
     """The listener went away."""
 
 
+class _OverError(Exception):
+    """The feed has ended: the gateway stops."""
+
+
 async def stream(site: Site, receive: Receive, send: Send) -> None:
     """Events `call` with the shape of `reports.shapes.entry_shape` and, under `shown`, its figures in words.
 
     A comment is sent every 15 seconds so that neither side takes a quiet gateway for a dead one. Ends when the
-    listener goes.
+    listener goes, or properly when the feed does: a page left open may not keep the gateway from stopping.
     """
     lines = headers("text/event-stream", {"x-accel-buffering": "no"})
     await send({"type": "http.response.start", "status": 200, "headers": lines})
@@ -41,7 +45,9 @@ async def stream(site: Site, receive: Receive, send: Send) -> None:
             tasks.create_task(_beat(write))
             tasks.create_task(_tell(site, write))
     except* (_GoneError, OSError):
-        pass
+        return
+    except* _OverError:
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def _leave(receive: Receive) -> None:
@@ -59,6 +65,7 @@ async def _beat(write: _Write) -> None:
 async def _tell(site: Site, write: _Write) -> None:
     async for row in site.live.subscribe():
         await write(event(row, site))
+    raise _OverError
 
 
 def event(row: Mapping[str, object], site: Site) -> bytes:
