@@ -161,9 +161,9 @@ def _measure_cells(running: list[Running], mock: Mock, asked: argparse.Namespace
     for number in range(asked.rounds):
         _say(f"round {number + 1} of {asked.rounds}")
         for name in asked.cells:
-            for one in order if number % 2 == 0 else reversed(order):
-                found = _measure(one, mock, CELLS[name], asked.seconds)
-                target = one.target.name if one else "direct"
+            for each in order if number % 2 == 0 else reversed(order):
+                found = _measure(each, mock, CELLS[name], asked.seconds)
+                target = each.target.name if each is not None else "direct"
                 result["cells"].setdefault(name, {}).setdefault(target, []).append(found)
     for one in running:
         peak = max(other.peak_mb for other in running if other.process is one.process)

@@ -182,9 +182,9 @@ def _goals(result: Result) -> str:
     first = median(starts) if starts else None
     rows.append(("first reply after start", f"≤ {_START_GOAL} s", first, "s", _most(first, _START_GOAL)))
     lines = ["## Goals\n", "| | goal | measured | |", "|---|---:|---:|---|"]
-    for name, goal, value, unit, met in rows:
+    for name, wanted, value, unit, met in rows:
         if value is not None:
-            lines.append(f"| {name} | {goal} | {_digits(value)} {unit} | {'met' if met else '**missed**'} |")
+            lines.append(f"| {name} | {wanted} | {_digits(value)} {unit} | {'met' if met else '**missed**'} |")
     return "\n".join(lines)
 
 

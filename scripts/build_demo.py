@@ -264,7 +264,9 @@ def shared(tapes: list[Tape]) -> dict[str | None, int]:
 
 def thread(tape: Tape, start: int, unseen: int) -> Thread:
     """The conversation as it is bundled."""
-    writes = {name: sum(r.usage.get(f"ephemeral_{name}_input_tokens", 0) for r in tape.replies) for name in ("5m", "1h")}
+    writes = {
+        name: sum(r.usage.get(f"ephemeral_{name}_input_tokens", 0) for r in tape.replies) for name in ("5m", "1h")
+    }
     tools: dict[str, set[str]] = {}
     for block in (block for reply in tape.replies for block in reply.blocks if block["type"] == "tool_use"):
         tools.setdefault(block["name"], set()).update(block["input"])

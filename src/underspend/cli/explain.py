@@ -17,7 +17,7 @@ from underspend.reports.shapes import explained_shape
 if TYPE_CHECKING:
     from rich.console import Console
 
-_ENDS = 12
+_MOST, _ENDS = 30, 12
 _MTOK = 1_000_000
 
 
@@ -78,7 +78,7 @@ def _show_prompt(out: Console, prompt: Anatomy, *, whole: bool) -> None:
     columns.append(("breakpoint", "l"))
     made = table(columns, ())
     numbered = list(enumerate(prompt.blocks, 1))
-    folded = 0 if whole or len(numbered) <= 2 * _ENDS + 1 else len(numbered) - 2 * _ENDS
+    folded = 0 if whole or len(numbered) <= _MOST else len(numbered) - 2 * _ENDS
     for number, block in numbered:
         if folded and number == _ENDS + 1:
             made.add_row("", "", f"… {folded} more: --all shows them")

@@ -105,6 +105,13 @@ def _hints() -> Iterator[tuple[str, str, Any, str]]:
             yield section.name, item.name, hint, described or ""
 
 
+def described() -> Iterator[tuple[str, object, str]]:
+    """Every setting's dotted name, default and meaning."""
+    defaults = Sections()
+    for section, key, _, description in _hints():
+        yield f"{section}.{key}", getattr(getattr(defaults, section), key), description
+
+
 def _names() -> list[str]:
     return [f"{section}.{key}" for section, key, _, _ in _hints()]
 

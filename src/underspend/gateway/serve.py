@@ -64,8 +64,9 @@ def serve(
 ) -> None:
     """Run a gateway until it is told to stop; calls in flight are given time to finish.
 
-    `ready` is called with the gateway's URL once it answers; `clock` is the machine's if not given. Raises PortTakenError, ConfigError for an address that
-    would let strangers in, and StoreError for a ledger that cannot be used.
+    `ready` is called with the gateway's URL once it answers. Without `clock` the machine's is used. Raises
+    PortTakenError, ConfigError for an address that would let strangers in, and StoreError for a ledger that cannot
+    be used.
     """
     _check_bind(settings)
     settings.paths.data.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,7 @@ async def stream(site: Site, receive: Receive, send: Send) -> None:
             tasks.create_task(_beat(write))
             tasks.create_task(_tell(site, write))
     except* (_GoneError, OSError):
-        return
+        pass
     except* _OverError:
         await send({"type": "http.response.body", "body": b""})
 

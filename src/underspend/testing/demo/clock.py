@@ -8,9 +8,13 @@ from underspend.testing.fake_upstream import FakeClock
 class ReplayClock(FakeClock):
     """The machine's time until it is moved; one clock for the gateway and for the provider behind it."""
 
-    def move(self, to: int) -> None:
-        """Go to a time, in microseconds since the epoch, and run on from there."""
+    def rewind(self, to: int) -> None:
+        """Go to an earlier time, in microseconds since the epoch, and run on from there."""
         self._offset += to - self.now()
+
+    def reach(self, to: int) -> None:
+        """Go forward to a time; nothing where it is over already."""
+        self._offset += max(0, to - self.now())
 
     def release(self) -> None:
         """Show the machine's time again."""

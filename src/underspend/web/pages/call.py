@@ -15,7 +15,7 @@ from underspend.web.site import Site
 from underspend.web.stream import ending
 from underspend.web.templating import render
 
-_ENDS = 40
+_MOST, _ENDS = 100, 40
 _MTOK = 1_000_000
 
 
@@ -86,7 +86,7 @@ def _timings(found: Explained) -> list[tuple[str, str]]:
 
 def _prompt(prompt: Anatomy) -> dict[str, object]:
     numbered = list(enumerate(prompt.blocks, 1))
-    folded = max(0, len(numbered) - 2 * _ENDS)
+    folded = len(numbered) - 2 * _ENDS if len(numbered) > _MOST else 0
     most = max(block.tokens for block in prompt.blocks)
     shown = numbered if not folded else numbered[:_ENDS] + numbered[-_ENDS:]
     return {

@@ -1,0 +1,38 @@
+"""Writes docs/settings.md from the settings' own descriptions. A test holds the two together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from underspend.config.load import described
+
+HEAD = """# Settings
+
+Said in `config.toml`, by environment variables, or by flags; the last to speak wins in that order.
+`underspend config explain` shows each value in force and where it was said. This page is made by
+`scripts/build_settings_page.py`.
+
+| setting | variable | default | meaning |
+|---|---|---|---|
+"""
+
+TAIL = """
+`[strategies.<name>]` tables have a `state` (`off`, `shadow`, `on`) and the settings on each
+[strategy's page](strategies/). `[prices."<model>"]` tables set your own prices: see [prices](prices.md).
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    rows = [
+        f"| `{name}` | `UNDERSPEND_{name.replace('.', '_').upper()}` | `{json.dumps(msgspec.to_builtins(default))}` | {text} |"
+        for name, default, text in described()
+    ]
+    return HEAD + "\n".join(rows) + "\n" + TAIL
+
+
+if __name__ == "__main__":
+    Path(__file__).parents[1].joinpath("docs", "settings.md").write_text(page(), encoding="utf-8")
