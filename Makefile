@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-DATA   ?= ../shared/data
 
 .PHONY: run demo test lint acceptance test-clients bench prices lock clean
 
@@ -23,6 +22,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 acceptance: $(VENV)/.dev
+	@test -n "$(DATA)" || { echo "say where the recorded data is: make acceptance DATA=path"; exit 2; }
 	$(BIN)/python scripts/acceptance.py $(DATA)
 
 test-clients: $(VENV)/.dev

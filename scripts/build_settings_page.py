@@ -27,10 +27,10 @@ TAIL = """
 
 def page() -> str:
     """The whole page."""
-    rows = [
-        f"| `{name}` | `UNDERSPEND_{name.replace('.', '_').upper()}` | `{json.dumps(msgspec.to_builtins(default))}` | {text} |"
-        for name, default, text in described()
-    ]
+    rows = []
+    for name, default, text in described():
+        variable = f"UNDERSPEND_{name.replace('.', '_').upper()}"
+        rows.append(f"| `{name}` | `{variable}` | `{json.dumps(msgspec.to_builtins(default))}` | {text} |")
     return HEAD + "\n".join(rows) + "\n" + TAIL
 
 

@@ -177,7 +177,7 @@ def bill_rows(name: str, bill: Bill) -> list[dict[str, Any]]:
 
 def decision(name: str, model: str, role: str, before: int, after: int) -> dict[str, Any]:
     why = f"{role} calls go to a smaller model"
-    row = {"call_id": name, "n": 0, "strategy": "route", "edit": "SetModel", "detail": model, "why": why}
+    row = {"call_id": name, "n": 0, "strategy": "route", "edit": "SetModel", "detail": f"model → {model}", "why": why}
     return {**row, "applied": True, "before_pico": before, "after_pico": after}
 
 

@@ -28,7 +28,7 @@ unit       model            lane            tokens         rate   amount
 1 message  claude-sonnet-5  output             300  $15.00/MTok  $0.0045
 paid                                                             $0.0144
 
-route did: set_model claude-haiku-5, because a title needs no large model
+route did: model → claude-haiku-5, because a title needs no large model
   estimated before the call: $0.0300 → $0.0100 (−$0.0200)
 
 """

@@ -44,6 +44,25 @@ def test_what_the_gateway_tells_is_shown_but_for_what_is_open(run, filled, monke
     assert lines[1].startswith("11:00:00 told0001")
 
 
+def test_when_the_gateway_stops_nothing_is_shown_twice(run, filled, monkeypatch):
+    add_call(filled, "told0001", "2026-11-20T16:45:00+00:00")
+    shape = entry_shape(recent(filled, limit=1)[0])
+
+    def told(*_):
+        yield shape
+        raise UnreachableError(url="http://x", problem="the gateway stopped", mend="Start it.")
+
+    def later(_):
+        if recent(filled, limit=1)[0].id == "next0001":
+            raise KeyboardInterrupt
+        add_call(filled, "next0001", "2026-11-20T16:50:00+00:00")
+
+    monkeypatch.setattr(tail, "events", told)
+    monkeypatch.setattr(tail.time, "sleep", later)
+    lines = run("tail", "-n", "0").stdout.splitlines()
+    assert [line.split()[1] for line in lines[1:] if line] == ["told0001", "next0001"]
+
+
 def test_without_a_gateway_the_ledger_is_read(run, filled, monkeypatch):
     def refused(*_):
         raise UnreachableError(url="http://x", problem="no gateway runs there", mend="Start it.")

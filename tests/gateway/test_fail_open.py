@@ -122,6 +122,24 @@ def test_a_rule_changes_the_model_and_nothing_else(start, upstream):
     assert row["cost_pico"] * 2 == row["without_us_pico"]
 
 
+RULE = '[strategies.model_rules]\nstate = "on"\nrules = [{model = "claude-opus-5-5", to = "claude-sonnet-5-5"}]\n'
+OAUTH = {"authorization": "Bearer sk-ant-oat01-x", "anthropic-beta": "oauth-2025-04-20,claude-code-20250219"}
+
+
+@pytest.mark.parametrize(("act", "sent"), [("false", "claude-opus-5-5"), ("true", "claude-sonnet-5-5")])
+def test_a_subscriptions_calls_are_observed_only_unless_asked_for(start, upstream, act, sent):
+    """Invariant 9."""
+    upstream.script = lambda received: iter([http_json(message())])
+    gateway = start(upstream.url, config=f"{RULE}[subscription]\nact = {act}\n")
+    gateway.post("/v1/messages", BODY, OAUTH)
+    assert json.loads(upstream.received[-1].body)["model"] == sent
+    row = gateway.rows(wait_for=1)[0]
+    assert (row["billing"], row["model_sent"]) == ("oauth", sent)
+    with closing(sqlite3.connect(gateway.home / "ledger.sqlite3")) as connection:
+        applied = connection.execute("SELECT applied FROM decisions").fetchone()[0]
+    assert bool(applied) == (act == "true")
+
+
 def test_a_budget_that_blocks_refuses_in_the_providers_shape(start, upstream):
     config = '[strategies.budget]\nday_usd = "0.001"\naction = "block"\n'
     upstream.script = lambda received: iter([http_json(message())])

@@ -91,6 +91,11 @@ def test_an_unknown_price_is_never_zero(row, shown):
     assert figures.paid(entry({"id": "a", "started_at": 0, **row})) == shown
 
 
+def test_an_edit_in_its_own_words_or_by_name():
+    assert figures.edit("SetModel", "model → x") == "model → x"
+    assert figures.edit("DropBlocks", None) == "drop blocks"
+
+
 def test_evidence_mix():
     assert figures.evidence_mix(Sums()) == "—"
     mixed = Sums(paid=100, evidence={"billed": 97, "estimated": 3})

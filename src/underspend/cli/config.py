@@ -26,7 +26,7 @@ def explain(names: tuple[str, ...], *, as_json: bool) -> None:
     rows = [
         {
             "name": origin.name,
-            "value": "(set)" if origin.name in _SECRET and origin.value else _plain(origin.value),
+            "value": _shown(origin.name, origin.value),
             "source": origin.source,
             "description": origin.description,
         }
@@ -42,7 +42,14 @@ def explain(names: tuple[str, ...], *, as_json: bool) -> None:
     click.echo(f"\nconfig file: {settings.paths.config_file}\ndata folder: {settings.paths.data}")
 
 
-def _plain(value: object) -> object:
+def _shown(name: str, value: object) -> object:
+    """The value as plain data, without secrets."""
     import msgspec
 
+    if name in _SECRET:
+        return "(set)" if value else ""
+    if name == "ledger.url" and value:
+        from sqlalchemy import make_url
+
+        return make_url(str(value)).render_as_string(hide_password=True)
     return msgspec.to_builtins(value)

@@ -141,8 +141,7 @@ def _charge(line: Charge) -> list[str]:
 def _show_choices(out: Console, choices: tuple[Choice, ...]) -> None:
     for each in choices:
         state = "did" if each.applied else "would (shadow)"
-        edit = " ".join(part for part in (each.edit, each.detail) if part)
-        out.print(f"{each.strategy} {state}: {edit}, because {each.why}")
+        out.print(f"{each.strategy} {state}: {figures.edit(each.edit, each.detail)}, because {each.why}")
         if each.before is not None and each.after is not None:
             saved = figures.saved(each.before - each.after)
             out.print(

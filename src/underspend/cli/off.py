@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from underspend.cli.settings_diff import show
 from underspend.config import load
-from underspend.integrations import claude_code
+from underspend.integrations import claude_code, service
 
 
 @click.command()
@@ -18,6 +20,8 @@ def command(*, dry_run: bool) -> None:
     """
     record = load().paths.undo / "claude-code.json"
     change = claude_code.plan_off(record)
+    if not dry_run and service.remove(made := service.service(os.environ)):
+        click.echo(f"The gateway is no longer kept running; {made.path} is gone.")
     if change is None:
         click.echo("There is nothing to undo: `underspend on` has not changed anything here.")
         return

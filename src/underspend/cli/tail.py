@@ -11,7 +11,6 @@ import click
 from underspend.cli.gateway_link import events
 from underspend.cli.output import fit
 from underspend.cli.reading import Reading, reading
-from underspend.config import load
 from underspend.core.errors import UnreachableError
 from underspend.core.evidence import Evidence
 from underspend.core.money import from_usd
@@ -46,24 +45,33 @@ def command(last: int, timezone: str | None, *, no_follow: bool, as_json: bool) 
 
 
 def _follow(ledger: Reading) -> Iterator[Entry]:
+    at, seen = ledger.now, frozenset[str]()
     try:
-        for shape in events(load(), "/_/live"):
+        for shape in events(ledger.settings, "/_/live"):
             if shape["state"] != OPEN:
-                yield from_shape(shape)
+                call = from_shape(shape)
+                at, seen = _marked(call, at, seen)
+                yield call
     except UnreachableError as error:
         click.echo(f"{error} Reading the ledger every second until then.", err=True)
-    yield from _poll(ledger)
+    yield from _poll(ledger, at, seen)
 
 
-def _poll(ledger: Reading) -> Iterator[Entry]:
-    at, seen = ledger.now, frozenset[str]()
+def _poll(ledger: Reading, at: int, seen: frozenset[str]) -> Iterator[Entry]:
+    """Calls that ended at `at` or later, but for those `seen`."""
     while True:
         for call in settled_after(ledger.engine, at=at, seen=seen):
-            ended = call.ended_at or at
-            seen = (seen if ended == at else frozenset()) | {call.id}
-            at = ended
+            at, seen = _marked(call, at, seen)
             yield call
         time.sleep(_EVERY_SECONDS)
+
+
+def _marked(call: Entry, at: int, seen: frozenset[str]) -> tuple[int, frozenset[str]]:
+    """The latest end shown, and the calls shown that ended then."""
+    ended = call.ended_at or at
+    if ended < at:
+        return at, seen
+    return ended, (seen if ended == at else frozenset()) | {call.id}
 
 
 def from_shape(shape: dict[str, Any]) -> Entry:

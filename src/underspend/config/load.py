@@ -55,6 +55,7 @@ def load(
         gateway=sections.gateway,
         upstream=sections.upstream,
         ledger=sections.ledger,
+        subscription=sections.subscription,
         privacy=sections.privacy,
         report=sections.report,
         steps=steps,

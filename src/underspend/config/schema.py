@@ -55,6 +55,15 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Calls made with the login of a subscription (OAuth)."""
+
+    act: Annotated[
+        bool, Meta(description="Let strategies change or refuse such calls. Off: they are observed, never touched.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Privacy:
     """What is kept of prompts and replies."""
 
@@ -77,6 +86,7 @@ class Sections:
     gateway: Gateway = field(default_factory=Gateway)
     upstream: Upstream = field(default_factory=Upstream)
     ledger: Ledger = field(default_factory=Ledger)
+    subscription: Subscription = field(default_factory=Subscription)
     privacy: Privacy = field(default_factory=Privacy)
     report: Report = field(default_factory=Report)
 
@@ -99,6 +109,7 @@ class Settings:
     gateway: Gateway
     upstream: Upstream
     ledger: Ledger
+    subscription: Subscription
     privacy: Privacy
     report: Report
     steps: tuple[Step, ...]

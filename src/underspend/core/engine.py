@@ -22,6 +22,11 @@ class Step:
     state: State
 
 
+def observing(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The same strategies, none of which may act: what is on is in shadow."""
+    return tuple(Step(step.strategy, State.SHADOW) if step.state is State.ON else step for step in steps)
+
+
 def apply(edit: Edit, call: Call) -> Call:
     """The call after one edit."""
     match edit:

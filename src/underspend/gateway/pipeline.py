@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from underspend.core import engine
-from underspend.core.call import Call
+from underspend.core.call import BillingMode, Call
 from underspend.core.context import Context
 from underspend.core.engine import Step
 from underspend.core.plan import Plan
@@ -51,6 +51,7 @@ class Pipeline:
     status: Status
     clock: Clock
     body_limit: int
+    act_on_subscription: bool = False
 
     async def handle(self, request: Request, responder: Responder, route: Route) -> None:
         """Serve one call: read it, decide, write the intent down, forward, meter, settle."""
@@ -108,7 +109,7 @@ class Pipeline:
             spent = {"day": self.spending.today(call.time)} if "day" in wanted else {}
             plan = engine.run(
                 call,
-                self.steps,
+                self._steps_for(call),
                 Context(now=call.time, pricing=self.forecast, spent=spent, held=self.spending.held),
             )
             if wanted and plan.refusal is None:
@@ -119,6 +120,11 @@ class Pipeline:
         for fault in plan.faults:
             self.status.fault(fault.component, fault.message)
         return plan
+
+    def _steps_for(self, call: Call) -> Sequence[Step]:
+        """Calls on a subscription are observed only, unless the user said otherwise."""
+        observed = call.identity.billing is BillingMode.OAUTH and not self.act_on_subscription
+        return engine.observing(self.steps) if observed else self.steps
 
     def _edit(self, plan: Plan, raw: bytes | None) -> tuple[Plan, bytes | None]:
         """The plan and the bytes to send: the client's own, but for the pieces a strategy changed."""

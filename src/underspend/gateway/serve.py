@@ -158,6 +158,7 @@ def _make(settings: Settings, url: str, dashboard: Callable[[Parts], App], stack
         status=status,
         clock=clock,
         body_limit=settings.gateway.body_limit_mb * 1024 * 1024,
+        act_on_subscription=settings.subscription.act,
     )
     relay = Relay(upstream=upstream, books=books, identifier=identifier, status=status)
     local = dashboard(Parts(engine=engine, live=live, status=status, settings=settings))

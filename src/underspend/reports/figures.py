@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from zoneinfo import ZoneInfo
 
 from underspend.core import money
@@ -114,6 +115,11 @@ def hour_and_minute(at: int, tz: ZoneInfo | None) -> str:
 def short(name: str | None) -> str:
     """The first eight characters of an id; enough to name it to `explain` in nearly every ledger."""
     return name[:_SHORT_ID] if name else NONE
+
+
+def edit(name: str, detail: str | None) -> str:
+    """What an edit does: its own words where it has some ("model → claude-haiku-5-5"), else its name ("drop blocks")."""
+    return detail or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def evidence_mix(sums: Sums) -> str:

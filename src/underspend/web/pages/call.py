@@ -133,8 +133,7 @@ def _choice(choice: Choice) -> dict[str, object]:
     priced = choice.before is not None and choice.after is not None
     return {
         "strategy": choice.strategy,
-        "edit": choice.edit.replace("_", " "),
-        "detail": choice.detail,
+        "edit": figures.edit(choice.edit, choice.detail),
         "why": choice.why,
         "state": "done" if choice.applied else "shadow: only noted",
         "before": show(choice.before) if choice.before is not None else figures.UNPRICED,
