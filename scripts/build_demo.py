@@ -44,7 +44,7 @@ class Pick(NamedTuple):
     file: str
     repository: Repository
     path: str
-    days_ago: float
+    days_ago: float | None
 
 
 PICKS = (
@@ -55,7 +55,7 @@ PICKS = (
     Pick("Viniciuscarvalho-FitToday__9bf63ba3", FITTODAY, "f4/473875393c/7/full.jsonl", 6.3),
     Pick("Viniciuscarvalho-FitToday__0abaad50", FITTODAY, "8c/abfb24f25e/0/full.jsonl", 3.0),
     Pick("entireio-cli__15f99783", ENTIRE, "54/bb2ec87cc8/2/full.jsonl", 0.0),
-    Pick("ujuc-agent-stuff__b37d8cd5", STUFF, "22/81c24bf2ba/3/full.jsonl", -1.0),
+    Pick("ujuc-agent-stuff__b37d8cd5", STUFF, "22/81c24bf2ba/3/full.jsonl", None),
 )
 
 
@@ -264,9 +264,8 @@ def shared(tapes: list[Tape]) -> dict[str | None, int]:
 
 def thread(tape: Tape, start: int, unseen: int) -> Thread:
     """The conversation as it is bundled."""
-    writes = {
-        name: sum(r.usage.get(f"ephemeral_{name}_input_tokens", 0) for r in tape.replies) for name in ("5m", "1h")
-    }
+    short, long = (f"ephemeral_{name}_input_tokens" for name in ("5m", "1h"))
+    for_long = sum(reply.usage.get(long, 0) - reply.usage.get(short, 0) for reply in tape.replies) > 0
     tools: dict[str, set[str]] = {}
     for block in (block for reply in tape.replies for block in reply.blocks if block["type"] == "tool_use"):
         tools.setdefault(block["name"], set()).update(block["input"])
@@ -287,7 +286,7 @@ def thread(tape: Tape, start: int, unseen: int) -> Thread:
         ],
         unseen=unseen,
         tools={name: sorted(inputs) for name, inputs in sorted(tools.items())},
-        ttl="1h" if writes["1h"] > writes["5m"] else "5m",
+        ttl="1h" if for_long else "5m",
         agent=tape.agent,
         agent_type=tape.agent_type,
     )
@@ -336,17 +335,15 @@ def sources(made: list[tuple[Path, Session]]) -> str:
 
 
 def main(data: Path) -> None:
+    built = [session((data / f"{pick.file}.jsonl").read_text(encoding="utf-8"), pick) for pick in PICKS]
     OUT.mkdir(parents=True, exist_ok=True)
     for old in OUT.glob("*.json.gz"):
         old.unlink()
-    made = []
-    for pick in PICKS:
-        built = session((data / f"{pick.file}.jsonl").read_text(encoding="utf-8"), pick)
-        file = OUT / f"{built.project}-{built.id[:8]}.json.gz"
-        file.write_bytes(encode(built))
-        made.append((file, built))
-        agents = [(t.agent_type, len(t.calls), t.unseen, t.ttl) for t in built.threads]
-        print(f"{file.name}: {built.calls} calls, {file.stat().st_size} bytes, {built.client}, {agents}")
+    made = [(OUT / f"{each.project}-{each.id[:8]}.json.gz", each) for each in built]
+    for file, each in made:
+        file.write_bytes(encode(each))
+        agents = sum(thread.agent is not None for thread in each.threads)
+        print(f"{file.name}: {each.calls} calls, {agents} agents, {file.stat().st_size:,} bytes")
     (OUT / "SOURCES.md").write_text(sources(made), encoding="utf-8")
 
 

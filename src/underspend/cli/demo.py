@@ -71,8 +71,8 @@ class Demo:
         self._kept = kept
         self._cue, self._clock = Cue(), ReplayClock()
         self._player = Player(cue=self._cue, clock=self._clock, pause=pause)
-        self._past = [session for session in sessions() if session.days_ago >= 0]
-        self._live = [session for session in sessions() if session.days_ago < 0]
+        self._past = [session for session in sessions() if session.days_ago is not None]
+        self._live = [session for session in sessions() if session.days_ago is None]
         self._thread: threading.Thread | None = None
         self._failure: str | None = None
 
@@ -148,7 +148,7 @@ class Demo:
         if self._player.stopped_within(0):
             return
         home = shlex.quote(str(self._home))
-        days = round(max(session.days_ago for session in self._past))
+        days = round(max(session.days_ago or 0 for session in self._past))
         click.echo(f"underspend demo: {url}/_/")
         click.echo(f"  played       {len(self._past)} sessions, {_played(provider)}, over the last {days} days")
         click.echo(f"  what         {_PROVIDER}")

@@ -8,6 +8,7 @@ import click
 
 from underspend.cli.settings_diff import show
 from underspend.config import load
+from underspend.core.errors import SettingsError
 from underspend.integrations import claude_code, service
 
 
@@ -20,8 +21,8 @@ def command(*, dry_run: bool) -> None:
     """
     record = load().paths.undo / "claude-code.json"
     change = claude_code.plan_off(record)
-    if not dry_run and service.remove(made := service.service(os.environ)):
-        click.echo(f"The gateway is no longer kept running; {made.path} is gone.")
+    if not dry_run:
+        _stop_service()
     if change is None:
         click.echo("There is nothing to undo: `underspend on` has not changed anything here.")
         return
@@ -31,3 +32,12 @@ def command(*, dry_run: bool) -> None:
         return
     claude_code.turn_off(change, record)
     click.echo(f"{change.path} is as it was.")
+
+
+def _stop_service() -> None:
+    try:
+        made = service.service(os.environ)
+    except SettingsError:
+        return  # no services on this platform, so none to stop
+    if service.remove(made):
+        click.echo(f"The gateway is no longer kept running; {made.path} is gone.")

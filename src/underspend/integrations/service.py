@@ -55,28 +55,34 @@ def service(environ: Mapping[str, str], *, platform: str = sys.platform, python:
     home = Path(environ.get("HOME", "~")).expanduser()
     folder = environ.get("UNDERSPEND_HOME", "")
     if platform == "darwin":
-        said = f"  <key>EnvironmentVariables</key><dict><key>UNDERSPEND_HOME</key><string>{escape(folder)}</string></dict>\n"
-        path = home / "Library" / "LaunchAgents" / "dev.underspend.gateway.plist"
-        domain = f"gui/{os.getuid()}"
-        return Service(
-            path,
-            _PLIST.format(python=escape(python), environment=said if folder else ""),
-            start=(("launchctl", "bootstrap", domain, str(path)),),
-            stop=(("launchctl", "bootout", domain, str(path)),),
-        )
+        return _launchd(home, folder, python)
     if platform.startswith("linux"):
-        base = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-        said = f'Environment="UNDERSPEND_HOME={folder}"\n'
-        return Service(
-            base / "systemd" / "user" / "underspend.service",
-            _UNIT.format(python=python, environment=said if folder else ""),
-            start=(
-                ("systemctl", "--user", "daemon-reload"),
-                ("systemctl", "--user", "enable", "--now", "underspend.service"),
-            ),
-            stop=(("systemctl", "--user", "disable", "--now", "underspend.service"),),
-        )
+        return _systemd(Path(environ.get("XDG_CONFIG_HOME") or home / ".config"), folder, python)
     raise SettingsError(path=platform, problem="there is no service for this platform", mend="Use `underspend up`.")
+
+
+def _systemd(base: Path, folder: str, python: str) -> Service:
+    systemctl = ("systemctl", "--user")
+    said = f'Environment="UNDERSPEND_HOME={folder}"\n' if folder else ""
+    return Service(
+        base / "systemd" / "user" / "underspend.service",
+        _UNIT.format(python=python, environment=said),
+        start=((*systemctl, "daemon-reload"), (*systemctl, "enable", "--now", "underspend.service")),
+        stop=((*systemctl, "disable", "--now", "underspend.service"),),
+    )
+
+
+def _launchd(home: Path, folder: str, python: str) -> Service:
+    variables = f"<dict><key>UNDERSPEND_HOME</key><string>{escape(folder)}</string></dict>"
+    said = f"  <key>EnvironmentVariables</key>{variables}\n" if folder else ""
+    path = home / "Library" / "LaunchAgents" / "dev.underspend.gateway.plist"
+    domain = f"gui/{os.getuid()}"
+    return Service(
+        path,
+        _PLIST.format(python=escape(python), environment=said),
+        start=(("launchctl", "bootstrap", domain, str(path)),),
+        stop=(("launchctl", "bootout", domain, str(path)),),
+    )
 
 
 def install(made: Service) -> None:

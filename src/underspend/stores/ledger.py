@@ -7,6 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Literal, Self
@@ -15,7 +16,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
 
 from underspend.core.money import Money
-from underspend.core.ports import LedgerHealth, Row, Settlement
+from underspend.core.ports import LedgerHealth, Row, Settlement, Value
 from underspend.formats.anthropic_blocks import Anatomist
 from underspend.stores import rows, schema
 from underspend.stores.spool import Record, Spool
@@ -166,11 +167,22 @@ class SqlLedger:
         with self._engine.begin() as connection:
             intents = [value for kind, value in batch if kind == "call" and not isinstance(value, Settlement)]
             rows.add_calls(connection, intents)
-            ends = {value.call["id"]: value for _, value in batch if isinstance(value, Settlement)}
-            rows.write(connection, list(ends.values()), self._anatomist)
+            rows.write(connection, _last_ends(batch), self._anatomist)
             for kind, value in batch:
                 if kind == "session" and not isinstance(value, Settlement):
                     rows.add_session(connection, value)
+
+
+def _last_ends(batch: list[Record]) -> list[Settlement]:
+    """The last settlement of each call, at the start that the first one gave."""
+    ends: dict[Value, Settlement] = {}
+    for _, value in batch:
+        if isinstance(value, Settlement):
+            name = value.call["id"]
+            first = ends.get(name)
+            began = {} if first is None else {"started_at": first.call["started_at"]}
+            ends[name] = replace(value, call={**value.call, **began}) if began else value
+    return list(ends.values())
 
 
 _OF_THE_RECORD = (DataError, IntegrityError, InterfaceError, ProgrammingError)

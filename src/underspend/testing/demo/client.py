@@ -93,13 +93,23 @@ class Conversation:
         return {"type": "ephemeral", "ttl": "1h"} if self.thread.ttl == "1h" else {"type": "ephemeral"}
 
     def _marked(self, call: Call) -> list[Message]:
-        """The messages with a breakpoint on the last block; a compaction's instruction comes after it."""
+        """The messages with a breakpoint on the last block; clients before 2.1 mark the message before it too.
+
+        A compaction's instruction comes after the breakpoint.
+        """
         *before, last = self._messages
-        *blocks, end = last["content"]
-        content = [*blocks, {**end, "cache_control": self._control()}]
+        if before and self.session.client.startswith(("1.", "2.0.")):
+            before[-1] = self._with_mark(before[-1])
+        last = self._with_mark(last)
         if call.role == "compaction":
-            content.append({"type": "text", "text": _SUMMARISE})
-        return [*before, {**last, "content": content}]
+            last["content"].append({"type": "text", "text": _SUMMARISE})
+        return [*before, last]
+
+    def _with_mark(self, message: Message) -> Message:
+        *blocks, end = message["content"]
+        if end["type"] in {"thinking", "redacted_thinking"}:
+            return message
+        return {**message, "content": [*blocks, {**end, "cache_control": self._control()}]}
 
     def _system(self) -> list[Block]:
         mark = sha256(self.session_id.encode()).hexdigest()[:3]

@@ -75,7 +75,7 @@ def due(sessions: Sequence[Session], now: int) -> list[Due]:
     """Every call of these sessions in order. Each session keeps its own pauses and ends its `days_ago` before now."""
     found = []
     for session in sessions:
-        start = now - round(session.days_ago * _DAY_US) - session.length * 1_000
+        start = now - round((session.days_ago or 0) * _DAY_US) - session.length * 1_000
         for thread in session.threads:
             conversation = Conversation(session, thread, session.id)
             found += [Due(start + call.at * 1_000, call, conversation) for call in thread.calls]

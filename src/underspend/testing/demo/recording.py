@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 from importlib import resources
 from typing import Any, Literal
 
@@ -58,12 +59,15 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One recorded session. `days_ago` is where the demo puts its last call; `client` is Claude Code's version."""
+    """One recorded session; `client` is Claude Code's version.
+
+    `days_ago` is where the demo puts its last call; None for a session that is played in the present.
+    """
 
     id: str
     project: str
     client: str
-    days_ago: float
+    days_ago: float | None
     source: Source
     threads: list[Thread]
 
@@ -89,7 +93,7 @@ def decode(data: bytes) -> Session:
 
 
 def sessions() -> list[Session]:
-    """The bundled sessions, the longest ago first."""
+    """The bundled sessions: the longest ago first, those of the present last."""
     folder = resources.files(__package__).joinpath("sessions")
     found = [decode(file.read_bytes()) for file in folder.iterdir() if file.name.endswith(".json.gz")]
-    return sorted(found, key=lambda session: -session.days_ago)
+    return sorted(found, key=lambda session: -math.inf if session.days_ago is None else session.days_ago, reverse=True)
