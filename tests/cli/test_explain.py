@@ -2,7 +2,7 @@ import json
 
 PAGE = """\
 claude-sonnet-5   $0.0144 paid
-without us $1.00, saved −$0.986
+without us $1.00, saved $0.986
 From the usage the provider reported in full, at the dated price list.
 
 call        aaaa1111
@@ -29,7 +29,7 @@ unit       model            lane            tokens         rate   amount
 paid                                                             $0.0144
 
 route did: model → claude-haiku-5, because a title needs no large model
-  estimated before the call: $0.0300 → $0.0100 (−$0.0200)
+  estimated before the call: $0.0300 → $0.0100 (saved $0.0200)
 
 """
 

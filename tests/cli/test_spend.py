@@ -4,10 +4,10 @@ import json
 from decimal import Decimal
 
 BY_DAY = """\
-day         calls  fresh  write 5m  write 1h  read  output  without us    saved       paid
-2026-11-19      1     10         ·        9k   90k      2k      $0.111    $0.00     $0.111
-2026-11-20      2    570        2k         ·    3k     305       $1.00  −$0.986  $0.0144 *
-total           3    580        2k        9k   93k   2.31k       $1.11  −$0.986   $0.125 *
+day         calls  fresh  write 5m  write 1h  read  output  without us   saved       paid
+2026-11-19      1     10         ·        9k   90k      2k      $0.111   $0.00     $0.111
+2026-11-20      2    570        2k         ·    3k     305       $1.00  $0.986  $0.0144 *
+total           3    580        2k        9k   93k   2.31k       $1.11  $0.986   $0.125 *
 
 lane            tokens      paid  share
 fresh input        580  $0.00153   1.2%

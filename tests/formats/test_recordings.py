@@ -29,6 +29,7 @@ def test_the_bundled_recordings_pass(capsys: pytest.CaptureFixture[str], tmp_pat
     (tmp_path / "provider-traffic").symlink_to(ROOT)
     assert acceptance.main([str(tmp_path)]) == 0
     out = capsys.readouterr().out
+    assert "recordings can be read: 39/39 files" in out
     assert "26/26 recordings, 45/45 replies" in out
     assert "OpenRouter's own cost is ours: 3/3 replies" in out
     assert "FAIL" not in out
@@ -54,6 +55,25 @@ def test_a_wrong_answer_fails_the_run(capsys: pytest.CaptureFixture[str], tmp_pa
 def test_the_run_wants_one_folder(capsys: pytest.CaptureFixture[str]) -> None:
     assert acceptance.main([]) == 2
     assert capsys.readouterr().out == "usage: acceptance.py DATA\n"
+
+
+def test_data_that_is_not_there_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert acceptance.main([str(tmp_path)]) == 2
+    assert "there is no " in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_read_fails_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    root = tmp_path / "provider-traffic"
+    root.mkdir()
+    (root / "expected-usage.json").write_text('{"files": {"gone.json": []}}')
+    (root / "bad.yaml").write_text("{")
+    (root / "good.json").write_text(json.dumps(BODY))
+    assert acceptance.main([str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "FAIL  recordings can be read: 1/3 files" in out
+    assert "bad.yaml: ParserError" in out
+    assert "gone.json: not there" in out
+    assert "every other recording is metered or explained: 1 anthropic" in out
 
 
 def sse(*events: Any) -> bytes:

@@ -43,3 +43,18 @@ def test_a_slow_listener_loses_the_oldest_and_nobody_waits():
 
     first, second = asyncio.run(play())
     assert second["n"] == first["n"] + 1 == 1000 - 256 + 1
+
+
+def test_closing_ends_every_subscription():
+    async def play():
+        live = Live()
+        heard = asyncio.ensure_future(collect(live))
+        await asyncio.sleep(0)
+        live.publish({"n": 1})
+        live.close()
+        return await asyncio.wait_for(heard, 5)
+
+    async def collect(live):
+        return [row async for row in live.subscribe()]
+
+    assert asyncio.run(play()) == [{"n": 1}]

@@ -28,9 +28,9 @@ def test_a_very_large_count_keeps_its_digits():
 
 
 @pytest.mark.parametrize(
-    ("amount", "shown"), [(0, "$0.00"), (12 * DOLLAR // 10, "−$1.20"), (-5 * DOLLAR // 100, "+$0.0500")]
+    ("amount", "shown"), [(0, "$0.00"), (12 * DOLLAR // 10, "$1.20"), (-5 * DOLLAR // 100, "−$0.0500")]
 )
-def test_a_saving_is_what_is_taken_off(amount, shown):
+def test_a_saving_below_zero_made_it_dearer(amount, shown):
     assert figures.saved(amount) == shown
 
 

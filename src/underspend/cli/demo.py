@@ -44,6 +44,7 @@ def command(port: int | None, speed: str, keep: Path | None, *, opens: bool) -> 
     The provider is a fake on this machine that answers what was recorded and bills by a prompt cache of its own.
     A few calls go on until Ctrl-C; then the demo removes its files.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with suppress(KeyboardInterrupt), ExitStack() as stack:
         home = _home(keep, stack)
         Demo(home, pause=_PAUSE_SECONDS[speed], opens=opens, kept=keep is not None).run(port)
@@ -80,7 +81,6 @@ class Demo:
         """Serve until stopped. Raises PortTakenError, and ClickException when a call was not answered as it should."""
         from underspend.testing.fake_upstream import run_in_thread
 
-        sys.setswitchinterval(_SWITCH_SECONDS)
         with run_in_thread(self._cue, clock=self._clock) as provider:
             try:
                 self._serve(provider, port)
@@ -134,8 +134,10 @@ class Demo:
         try:
             (self._home / "config.toml").write_text(config, encoding="utf-8")
             if self._pause:
+                click.echo(f"underspend demo: {url}/_/ fills in the next minutes")
                 self._show(url)
             self._player.past(url, self._past, _progress)
+            _overwrite("")
             self._say(url, provider)
             self._player.live(url, self._live)
         except (PlayError, OSError) as error:
@@ -171,11 +173,13 @@ def _played(provider: FakeUpstream) -> str:
 
 
 def _progress(progress: Progress) -> None:
-    if not sys.stderr.isatty():
-        return
-    done = progress.played == progress.of
-    line = "" if done else f"playing recorded sessions: {progress.played} of {progress.of} calls"
-    click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+    _overwrite(f"playing recorded sessions: {progress.played} of {progress.of} calls")
+
+
+def _overwrite(line: str) -> None:
+    """Replace the line of progress, where there is a terminal to show it."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
 
 
 def _has_browser() -> bool:

@@ -145,7 +145,7 @@ def _show_choices(out: Console, choices: tuple[Choice, ...]) -> None:
         if each.before is not None and each.after is not None:
             saved = figures.saved(each.before - each.after)
             out.print(
-                f"  estimated before the call: {money.show(each.before)} → {money.show(each.after)} ({saved})",
+                f"  estimated before the call: {money.show(each.before)} → {money.show(each.after)} (saved {saved})",
                 style=QUIET,
             )
     out.print()

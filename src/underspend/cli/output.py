@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 WIDTH = 99
-MONEY_GOOD, MONEY_BAD, QUIET, LOUD = "green", "red", "dim", "bold yellow"
+MONEY_BAD, QUIET, LOUD = "red", "dim", "bold yellow"
 
 
 def formats(command: Command) -> Command:
@@ -72,9 +72,8 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[object]], 
 def _text(cell: str) -> object:
     from rich.text import Text
 
-    # A saving is what is taken off; a plus sign there means that we made it dearer.
-    style = MONEY_GOOD if cell.startswith("−$") else MONEY_BAD if cell.startswith("+$") else ""
-    return Text(cell, style=style)
+    # The only amount below zero is a saving that was none: we made it dearer.
+    return Text(cell, style=MONEY_BAD if cell.startswith("−$") else "")
 
 
 def write_json(shape: object) -> None:

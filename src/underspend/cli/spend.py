@@ -31,7 +31,7 @@ _KEY_WIDTH = 28
 def command(by: str, form: str, timezone: str | None, **choice: str | None) -> None:
     """Tokens by lane and dollars, grouped.
 
-    `saved` is what was taken off the price without us, so without us and saved add up to paid.
+    Saved is without us less paid; below zero where the gateway made it dearer.
     """
     with reading(timezone) as ledger:
         report = spend(ledger.engine, by=By(by), where=chosen(ledger, **choice), tz=ledger.tz)

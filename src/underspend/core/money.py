@@ -25,9 +25,11 @@ def from_usd(usd: Decimal | str | int) -> Money:
     try:
         scaled = _EXACT.multiply(Decimal(usd), Decimal(PICO_PER_DOLLAR))
         whole = int(scaled)
+    except Overflow as error:
+        raise ValueError(f"{usd!r} is no amount of dollars") from error
+    except Inexact as error:
+        raise ValueError(f"{usd} dollars is finer than a pico-dollar") from error
     except (DecimalException, ValueError, OverflowError) as error:
-        if isinstance(error, Inexact) and not isinstance(error, Overflow):
-            raise ValueError(f"{usd} dollars is finer than a pico-dollar") from error
         raise ValueError(f"{usd!r} is no amount of dollars") from error
     if whole != scaled:
         raise ValueError(f"{usd} dollars is finer than a pico-dollar")

@@ -13,10 +13,17 @@ class Live:
     """A broadcast. A listener that does not keep up loses the oldest rows, never slows the gateway."""
 
     def __init__(self) -> None:
-        self._listeners: set[asyncio.Queue[Row]] = set()
+        self._listeners: set[asyncio.Queue[Row | None]] = set()
 
     def publish(self, row: Row) -> None:
         """Tell every listener; returns at once."""
+        self._tell(row)
+
+    def close(self) -> None:
+        """End every listener's subscription: an open page may not hold up the gateway's stop."""
+        self._tell(None)
+
+    def _tell(self, row: Row | None) -> None:
         for queue in self._listeners:
             if queue.full():
                 queue.get_nowait()
@@ -28,11 +35,11 @@ class Live:
         return bool(self._listeners)
 
     async def subscribe(self) -> AsyncIterator[Row]:
-        """Rows from now on, until the listener stops."""
-        queue: asyncio.Queue[Row] = asyncio.Queue(_BACKLOG)
+        """Rows from now on, until the listener stops or `close` is called."""
+        queue: asyncio.Queue[Row | None] = asyncio.Queue(_BACKLOG)
         self._listeners.add(queue)
         try:
-            while True:
-                yield await queue.get()
+            while (row := await queue.get()) is not None:
+                yield row
         finally:
             self._listeners.discard(queue)

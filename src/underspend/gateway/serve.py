@@ -32,7 +32,7 @@ from underspend.gateway.relay import Relay
 from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
 from underspend.gateway.upstream import HttpUpstream
-from underspend.pricing.catalogue import catalogue
+from underspend.pricing.catalogue import Catalogue, catalogue
 from underspend.pricing.forecast import Forecast
 from underspend.stores.database import open_database
 from underspend.stores.ledger import SqlLedger
@@ -76,9 +76,12 @@ def serve(
         host, port = listener.getsockname()[:2]
         settings = replace(settings, gateway=replace(settings.gateway, port=port))
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        made = _make(settings, url, dashboard, stack, clock or SystemClock())
+        frame = _frame(settings, url, clock or SystemClock())
+        made = _make(settings, dashboard, stack, frame)
         _stop_on_signals_only()
-        _Server(_server_config(made, settings), lambda: ready(url)).run(sockets=[listener])
+        _Server(_server_config(made, settings), ready=lambda: ready(url), stopping=frame.live.close).run(
+            sockets=[listener]
+        )
 
 
 def _stop_on_signals_only() -> None:
@@ -92,9 +95,14 @@ def _stop_on_signals_only() -> None:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -116,32 +124,54 @@ def _server_config(app: App, settings: Settings) -> uvicorn.Config:
     )
 
 
-def _make(settings: Settings, url: str, dashboard: Callable[[Parts], App], stack: ExitStack, clock: Clock) -> App:
-    live = Live()
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What every part of a gateway looks at or tells."""
+
+    clock: Clock
+    live: Live
+    status: Status
+
+
+def _frame(settings: Settings, url: str, clock: Clock) -> _Frame:
     status = Status(clock=clock, version=version("underspend"), listening=url, upstream=settings.upstream.anthropic)
+    return _Frame(clock, Live(), status)
+
+
+def _make(settings: Settings, dashboard: Callable[[Parts], App], stack: ExitStack, frame: _Frame) -> App:
     engine = open_database(
         settings.ledger.url, power_safe=settings.ledger.durability == "power", busy_ms=_WRITER_BUSY_MS
     )
     stack.callback(engine.dispose)
     prices = catalogue().with_overrides(settings.prices)
-    ledger = SqlLedger(engine, settings.paths.spool, on_fault=status.fault)
-    status.ledger = ledger.health
+    ledger = SqlLedger(engine, settings.paths.spool, on_fault=frame.status.fault)
+    frame.status.ledger = ledger.health
     stack.enter_context(ledger)
-    settle_interrupted(ledger, prices, clock)
-    zone = ZoneInfo(settings.report.timezone) if settings.report.timezone else None
-    forecast = Forecast(prices)
-    spending = Spending(zone, ledger.spent_since, clock.now())
+    settle_interrupted(ledger, prices, frame.clock)
     upstream = HttpUpstream(
         settings.upstream.anthropic,
         connect_seconds=settings.upstream.connect_seconds,
         idle_seconds=settings.upstream.idle_seconds,
     )
+    app = _app(settings, frame, ledger, prices, upstream, local=dashboard(_parts(engine, settings, frame)))
+    return with_lifespan(app, lambda: _open(upstream))
+
+
+def _parts(engine: Engine, settings: Settings, frame: _Frame) -> Parts:
+    return Parts(engine=engine, live=frame.live, status=frame.status, settings=settings)
+
+
+def _app(  # noqa: PLR0913  # the one place where the parts meet
+    settings: Settings, frame: _Frame, ledger: SqlLedger, prices: Catalogue, upstream: HttpUpstream, *, local: App
+) -> GatewayApp:
+    zone = ZoneInfo(settings.report.timezone) if settings.report.timezone else None
+    spending = Spending(zone, ledger.spent_since, frame.clock.now())
     books = Books(
         ledger=ledger,
         catalogue=prices,
-        clock=clock,
-        live=live,
-        status=status,
+        clock=frame.clock,
+        live=frame.live,
+        status=frame.status,
         spending=spending,
         calibration=Calibration(),
         upstream=upstream.name,
@@ -153,17 +183,15 @@ def _make(settings: Settings, url: str, dashboard: Callable[[Parts], App], stack
         books=books,
         identifier=identifier,
         steps=settings.steps,
-        forecast=forecast,
+        forecast=Forecast(prices),
         spending=spending,
-        status=status,
-        clock=clock,
+        status=frame.status,
+        clock=frame.clock,
         body_limit=settings.gateway.body_limit_mb * 1024 * 1024,
         act_on_subscription=settings.subscription.act,
     )
-    relay = Relay(upstream=upstream, books=books, identifier=identifier, status=status)
-    local = dashboard(Parts(engine=engine, live=live, status=status, settings=settings))
-    app = GatewayApp(pipeline=pipeline, relay=relay, local=local, door=_door(settings), status=status)
-    return with_lifespan(app, lambda: _open(upstream))
+    relay = Relay(upstream=upstream, books=books, identifier=identifier, status=frame.status)
+    return GatewayApp(pipeline=pipeline, relay=relay, local=local, door=_door(settings), status=frame.status)
 
 
 @asynccontextmanager

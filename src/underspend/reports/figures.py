@@ -44,10 +44,8 @@ def tokens(count: int) -> str:
 
 
 def saved(amount: Money) -> str:
-    """A saving as what is taken off: "−$1.20"; "+$0.05" where we made it dearer."""
-    if amount == 0:
-        return money.show(0)
-    return f"{'−' if amount > 0 else '+'}{money.show(abs(amount))}"
+    """What was paid less than without us: "$1.20"; "−$0.05" where we made it dearer."""
+    return money.show(amount)
 
 
 def paid(call: Entry) -> str:
@@ -118,7 +116,7 @@ def short(name: str | None) -> str:
 
 
 def edit(name: str, detail: str | None) -> str:
-    """What an edit does: its own words where it has some ("model → claude-haiku-5-5"), else its name ("drop blocks")."""
+    """What an edit does: in its own words where it has some ("model → claude-haiku-5-5"), else "drop blocks"."""
     return detail or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 

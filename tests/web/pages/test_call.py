@@ -14,7 +14,7 @@ def test_prompt_bill_and_decisions(dashboard, filled):
     assert "claude-sonnet-5 $0.0144 paid" in page
     assert "cached until here: 3k tokens, 54.5%" in page
     assert "cache write 5m 2,000 $3.75 / MTok $0.0075" in page
-    assert "route model → claude-haiku-5 a title needs no large model done $0.0300 −$0.0200 $0.0100" in page
+    assert "route model → claude-haiku-5 a title needs no large model done $0.0300 $0.0200 $0.0100" in page
 
 
 def test_what_is_unpriced_or_cut_short_is_said(dashboard, filled):

@@ -22,7 +22,7 @@ def test_figures(dashboard, filled):
     page = words(ask(dashboard, "/_/").text)
     assert "Today $0.0147" in page
     assert "vs. $0.111 yesterday by this time" in page
-    assert "saved −$0.986" in page
+    assert "saved $0.986" in page
     assert "88.9% read from it" in page
     assert "How we know: 99.8% billed, 0.2% estimated. Days are those of UTC." in page
 
@@ -113,6 +113,16 @@ def test_a_call_appears_when_it_opens_and_is_filled_in_when_it_settles(url, fill
     page.wait_for_function("document.querySelector('tr[data-id=live0001] [data-f=paid]').textContent === '$0.500'")
     assert page.locator("tbody[data-live] tr").first.get_attribute("data-id") == "live0001"
     assert seen.complaints == []
+
+
+@browser_only
+def test_a_call_that_the_filter_leaves_out_does_not_appear(url, filled, visit, site):
+    page = visit(f"{url}/_/?project=shop").page
+    page.wait_for_selector("#pulse.on")
+    site.live.publish({**ROW, "project": "blog"})
+    site.live.publish({**ROW, "project": "shop", "id": "live0002"})
+    page.locator('tr[data-id="live0002"]').wait_for()
+    assert page.locator('tr[data-id="live0001"]').count() == 0
 
 
 @browser_only

@@ -5,7 +5,7 @@ const tip = /** @type {HTMLElement} */ (document.getElementById("tip"));
 const pulse = /** @type {HTMLElement} */ (document.getElementById("pulse"));
 const REFRESH_MS = 3000;
 
-/** @typedef {{id: string, state: string, evidence: string | null, unpriced: string | null, shown: Record<string, string>}} Call */
+/** @typedef {{id: string, state: string, started_at: string, project: string | null, model: string | null, session: string | null, evidence: string | null, unpriced: string | null, shown: Record<string, string>}} Call */
 
 /** @param {Element} target @param {number} x @param {number} y */
 function showTip(target, x, y) {
@@ -100,13 +100,26 @@ async function refresh() {
   }
 }
 
+/** Whether the address, which holds the filter, lets the call in. @param {Call} call */
+function passes(call) {
+  const asked = new URLSearchParams(location.search);
+  const until = asked.get("until");
+  if (until && call.started_at.slice(0, 10) > until.slice(0, 10)) return false;
+  const session = asked.get("session");
+  if (session && !call.session?.startsWith(session)) return false;
+  return [["project", call.project], ["model", call.model]].every(([name, value]) => {
+    const wanted = asked.get(/** @type {string} */ (name));
+    return !wanted || wanted === value;
+  });
+}
+
 /** @param {Call} call */
 function take(call) {
   if (document.body.hasAttribute("data-empty")) {
     if (call.state !== "open") setTimeout(() => location.reload(), 400);
     return;
   }
-  show(call);
+  if (passes(call)) show(call);
   if (call.state !== "open" && !refreshing) refreshing = window.setTimeout(refresh, REFRESH_MS);
 }
 

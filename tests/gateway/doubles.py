@@ -1,0 +1,122 @@
+"""The pipeline's ports in memory: a request, a responder and an upstream that are only data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from underspend.gateway.books import Books
+from underspend.gateway.credentials import KeyHasher
+from underspend.gateway.identity import Identifier
+from underspend.gateway.live import Live
+from underspend.gateway.pipeline import Pipeline
+from underspend.gateway.spending import Spending
+from underspend.gateway.status import Status
+from underspend.gateway.transport import UpstreamCutError, UpstreamReply
+from underspend.pricing.catalogue import catalogue
+from underspend.pricing.forecast import Forecast
+from underspend.stores.memory import MemoryLedger
+from underspend.tokens.estimate import Calibration
+
+NOW = 1_795_160_000_000_000
+
+
+class FixedClock:
+    def now(self):
+        return NOW
+
+
+@dataclass
+class Asked:
+    data: bytes
+    method: str = "POST"
+    path: bytes = b"/v1/messages"
+    query: bytes = b""
+    headers: list = field(default_factory=list)
+
+    async def body(self, limit):
+        return self.data
+
+    async def chunks(self):
+        yield self.data
+
+
+@dataclass
+class Told:
+    started: bool = False
+    client_gone: bool = False
+    ended: bool = False
+    status: int = 0
+    headers: list = field(default_factory=list)
+    body: bytes = b""
+
+    async def start(self, status, headers):
+        self.started, self.status, self.headers = True, status, headers
+
+    async def write(self, chunk):
+        self.body += chunk
+
+    async def end(self):
+        self.ended = True
+
+
+@dataclass
+class Upstream:
+    chunks: list
+    status: int = 200
+    content_type: bytes = b"application/json"
+    cut: bool = False
+    error: Exception | None = None
+    sent: list = field(default_factory=list)
+    closed: bool = False
+
+    async def send(self, method, target, headers, body):
+        if self.error:
+            raise self.error
+        if not isinstance(body, bytes) and body is not None:
+            body = b"".join([chunk async for chunk in body])
+        self.sent.append((method, target, headers, body))
+        return UpstreamReply(self.status, [(b"content-type", self.content_type)], self._chunks())
+
+    async def _chunks(self):
+        try:
+            for chunk in self.chunks:
+                yield chunk
+            if self.cut:
+                raise UpstreamCutError("cut")
+        finally:
+            self.closed = True
+
+
+def pipeline(upstream, *, steps=(), ledger=None, forecast=None, **options):
+    """A pipeline whose every part is in memory."""
+    clock, live = FixedClock(), Live()
+    status = Status(clock=clock, version="test")
+    spending = Spending(None, lambda start: 0, NOW)
+    ledger = ledger or MemoryLedger()
+    books = Books(
+        ledger=ledger,
+        catalogue=catalogue(),
+        clock=clock,
+        live=live,
+        status=status,
+        spending=spending,
+        calibration=Calibration(),
+        upstream="upstream",
+    )
+    return Pipeline(
+        upstream=upstream,
+        books=books,
+        identifier=Identifier(ledger, KeyHasher(b"k" * 32), {}),
+        steps=steps,
+        forecast=forecast or Forecast(),
+        spending=spending,
+        status=status,
+        clock=clock,
+        body_limit=10_000_000,
+        **options,
+    )
+
+
+def body(**changes):
+    return json.dumps({"model": "claude-opus-5-5", "max_tokens": 100, "messages": [], **changes}).encode()

@@ -1,0 +1,173 @@
+"""The path of a call with every port in memory."""
+
+import asyncio
+
+import pytest
+from doubles import Asked, Told, Upstream, body, pipeline
+from replies import events, message
+
+from underspend.core.engine import Step
+from underspend.core.strategy import State, Strategy
+from underspend.gateway.routes import classify
+from underspend.gateway.transport import UpstreamUnreachableError
+from underspend.strategies.budget import Budget
+from underspend.strategies.model_rules import ModelRules, Rule
+
+MESSAGES = classify("POST", "/v1/messages")
+
+
+def handle(made, asked=None, told=None):
+    told = told or Told()
+    asyncio.run(made.handle(asked or Asked(body()), told, MESSAGES))
+    return told
+
+
+def row(made):
+    (only,) = made.books.ledger.calls.values()
+    return only
+
+
+def test_a_call_is_written_down_before_it_is_forwarded_and_billed_after():
+    seen = []
+    upstream = Upstream([message()])
+    made = pipeline(upstream)
+
+    async def send(*args):
+        seen.append(dict(row(made)))
+        return await Upstream.send(upstream, *args)
+
+    upstream.send = send
+    told = handle(made)
+    assert seen[0]["state"] == "open"
+    assert told.body == message()
+    assert told.ended
+    assert (row(made)["state"], row(made)["evidence"]) == ("settled", "billed")
+    assert made.status.in_flight == 0
+
+
+class Broken(Strategy):
+    name = "broken"
+
+    def decide(self, call, ctx):
+        raise RuntimeError("strategy bug")
+
+
+class Unneedy(Strategy):
+    name = "unneedy"
+
+    def needs(self, call):
+        raise RuntimeError("needs bug")
+
+    def decide(self, call, ctx):
+        return ()
+
+
+class Unlearned(Strategy):
+    name = "unlearned"
+
+    def decide(self, call, ctx):
+        return ()
+
+    def learn(self, call, reply, ctx):
+        raise RuntimeError("learn bug")
+
+
+class NoPrices:
+    def estimate(self, call):
+        raise KeyError("prices")
+
+    def worst_case(self, call):
+        raise KeyError("prices")
+
+
+@pytest.mark.parametrize("broken", [Broken(), Unneedy(), Unlearned()])
+def test_a_strategy_that_raises_costs_nobody_a_call(broken):
+    made = pipeline(Upstream([message()]), steps=[Step(broken, State.ON)])
+    assert handle(made).status == 200
+    assert "bug" in made.status.snapshot()["faults"][0]["message"]
+    assert row(made)["evidence"] == "billed"
+
+
+def test_a_price_list_that_raises_costs_nobody_a_call():
+    steps = [Step(Budget(day_usd="0.01", action="block"), State.ON)]
+    made = pipeline(Upstream([message()]), steps=steps, forecast=NoPrices())
+    assert handle(made).status == 200
+    assert made.status.snapshot()["faults"]
+
+
+def test_a_strategy_in_shadow_decides_and_changes_nothing():
+    steps = [Step(ModelRules(rules=(Rule("claude-opus-5-5", "claude-sonnet-5-5"),)), State.SHADOW)]
+    upstream = Upstream([message()])
+    made = pipeline(upstream, steps=steps)
+    handle(made)
+    assert upstream.sent[0][3] == body()
+    (settlement,) = made.books.ledger.settlements.values()
+    assert settlement.decisions[0]["applied"] is False
+    assert settlement.decisions[0]["after_pico"] < settlement.decisions[0]["before_pico"]
+
+
+def test_a_call_that_was_held_is_let_go_however_it_ends():
+    steps = [Step(Budget(day_usd="1000", action="block"), State.ON)]
+    for upstream in (
+        Upstream([message()]),
+        Upstream(events()[:3], content_type=b"text/event-stream", cut=True),
+        Upstream([], error=UpstreamUnreachableError("gone")),
+    ):
+        made = pipeline(upstream, steps=steps)
+        handle(made)
+        assert made.spending.held == 0
+
+
+def test_concurrent_calls_cannot_pass_a_blocking_budget_together():
+    """Each call can cost 100 output tokens and its prompt: about $0.011. The budget has room for one."""
+    steps = [Step(Budget(day_usd="0.013", action="block"), State.ON)]
+    upstream = Upstream([message()])
+    made = pipeline(upstream, steps=steps)
+    told = [Told() for _ in range(5)]
+
+    async def slow(*args):
+        await asyncio.sleep(0.05)
+        return await Upstream.send(upstream, *args)
+
+    upstream.send = slow
+
+    async def all_at_once():
+        await asyncio.gather(*(made.handle(Asked(body()), each, MESSAGES) for each in told))
+
+    asyncio.run(all_at_once())
+    assert sorted(each.status for each in told) == [200, 403, 403, 403, 403]
+
+
+def test_a_client_that_leaves_cancels_the_call_and_the_rest_is_estimated():
+    upstream = Upstream(events(), content_type=b"text/event-stream")
+    made = pipeline(upstream)
+    told = Told()
+
+    async def leave():
+        task = asyncio.ensure_future(made.handle(Asked(body()), told, MESSAGES))
+        told.write = lambda chunk: asyncio.sleep(60)
+        await asyncio.sleep(0.05)
+        told.client_gone = True
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(leave())
+    assert upstream.closed
+    assert (row(made)["outcome"], row(made)["evidence"], row(made)["input_tokens"]) == ("aborted", "estimated", 100)
+
+
+def test_a_gateway_told_to_stop_settles_what_it_cancels_as_interrupted():
+    made = pipeline(Upstream(events(), content_type=b"text/event-stream"))
+    told = Told()
+
+    async def stop():
+        told.write = lambda chunk: asyncio.sleep(60)
+        task = asyncio.ensure_future(made.handle(Asked(body()), told, MESSAGES))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(stop())
+    assert row(made)["outcome"] == "interrupted"

@@ -1,0 +1,48 @@
+import gzip
+
+from replies import events, message
+
+from underspend.gateway.tap import Tap
+from underspend.gateway.transport import UpstreamReply
+
+
+def tap(content_type, *extra, keep=False):
+    said = []
+    headers = [(b"Content-Type", content_type), (b"request-id", b"req_1"), *extra]
+    return Tap(UpstreamReply(200, headers, None), lambda *fault: said.append(fault), keep=keep), said
+
+
+def test_a_stream_and_json_are_metered_as_they_pass():
+    made, _ = tap(b"text/event-stream; charset=utf-8", keep=True)
+    for event in events():
+        made.see(event)
+    assert made.finish().usage.output == 40
+    assert made.size == len(made.body) == len(b"".join(events()))
+    made, _ = tap(b"application/json")
+    made.see(message())
+    assert made.finish().usage.input == 100
+    assert made.body is None
+    assert made.request_id == "req_1"
+
+
+def test_what_is_neither_is_counted_and_not_metered():
+    made, said = tap(b"text/html")
+    made.see(b"<html>")
+    assert not made.finish().has_usage
+    assert made.size == 6
+    assert not said
+
+
+def test_a_broken_coding_is_a_fault_and_the_bytes_still_count():
+    made, said = tap(b"application/json", (b"content-encoding", b"gzip"))
+    made.see(b"no gzip")
+    made.see(b"at all")
+    assert made.size == 13
+    assert not made.finish().has_usage
+    assert said[0][0] == "meter"
+
+
+def test_kept_bodies_are_decoded():
+    made, _ = tap(b"application/json", (b"content-encoding", b"gzip"), keep=True)
+    made.see(gzip.compress(message()))
+    assert made.body == message()
