@@ -1,8 +1,8 @@
 """Make the demo's sessions from recorded transcripts: `python scripts/build_demo.py DATA_DIR`.
 
-A call is one message id: all its lines merged, the highest token counts kept. Texts are cut above 6 kB, signatures
-and home folders' names are left out, nothing else is changed. Compaction calls, which transcripts leave out, are
-put back from the summary they made.
+A call is one message id: all its lines merged, the highest token counts kept. Texts are cut above 6 kB, signatures are
+left out, names of accounts and devices and e-mail addresses are replaced, nothing else is changed. Compaction calls,
+which transcripts leave out, are put back from the summary they made.
 """
 
 from __future__ import annotations
@@ -327,8 +327,9 @@ def sources(made: list[tuple[Path, Session]]) -> str:
         "# Where the demo's sessions come from\n\n"
         "Real Claude Code sessions that their projects publish in their repositories (branch `entire/checkpoints/v1`,\n"
         "but for episodic-memory, where it is a test fixture). `scripts/build_demo.py` made them: texts cut at 6 kB,\n"
-        "signatures and home folders' names left out. The client's own instructions are not in a recording: text of\n"
-        "the recorded size stands in for them. Compaction calls are put back from the summaries they made.\n\n"
+        "signatures left out, the names of accounts and devices and e-mail addresses replaced. The client's own\n"
+        "instructions are not in a recording: text of the recorded size stands in for them. Compaction calls are put\n"
+        "back from the summaries they made.\n\n"
         "| file | repository | commit | path | licence |\n|-|-|-|-|-|\n"
     )
     return head + "\n".join(rows) + "\n"

@@ -1,0 +1,28 @@
+import json
+
+
+def test_every_setting_says_where_it_was_said(run, home):
+    (home / "config.toml").write_text('[gateway]\nallowed_hosts = ["box"]\n[strategies.budget]\nday_usd = "5"\n')
+    found = {row["name"]: row for row in json.loads(run("config", "explain", "--json").output)}
+    assert found["gateway.allowed_hosts"]["source"] == f"{home / 'config.toml'}:2"
+    assert found["gateway.port"]["source"] == "$UNDERSPEND_GATEWAY_PORT"
+    assert found["gateway.host"]["source"] == "default"
+    assert found["strategies.budget.day_usd"] == {
+        "name": "strategies.budget.day_usd",
+        "value": "5",
+        "source": f"{home / 'config.toml'}:4",
+        "description": "",
+    }
+
+
+def test_secrets_are_not_shown(run, monkeypatch):
+    monkeypatch.setenv("UNDERSPEND_GATEWAY_ACCESS_KEY", "hunter2")
+    monkeypatch.setenv("UNDERSPEND_LEDGER_URL", "postgresql://me:hunter2@box/ledger")
+    output = run("config", "explain", "gateway", "ledger").output
+    assert "hunter2" not in output
+    assert "(set)" in output
+    assert "postgresql://me:***@box/ledger" in output
+
+
+def test_names_choose(run):
+    assert "upstream." not in run("config", "explain", "gateway").output
