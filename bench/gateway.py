@@ -24,7 +24,7 @@ from typing import Any
 
 import bodies
 import report
-from measure import GATEWAY_CPU, LOAD_CPU, Cell, Mock, Running, busy_seconds, start
+from measure import LOAD_CPU, Cell, Mock, Others, Running, start
 from targets import TARGETS, MissingError, Target
 
 DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -36,6 +36,7 @@ CELLS = {
     )
 }
 Result = dict[str, Any]
+_QUIET = 0.15  # of the busier of the two CPUs, taken by other programs
 _SETTLE_SECONDS = 0.1  # work a gateway does after its reply belongs to the request it is done for
 
 
@@ -66,6 +67,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="rounds; figures are medians over them (default 7)")
     parser.add_argument("--seconds", type=float, default=0.8, help="seconds per target, cell and round (default 0.8)")
+    parser.add_argument("--tries", type=int, default=3, help="loads per figure while the CPUs are not ours (default 3)")
     parser.add_argument("--starts", type=int, default=5, help="starts measured per target (default 5)")
     parser.add_argument("--targets", type=_listed(TARGETS), default=list(TARGETS), help=f"of {','.join(TARGETS)}")
     parser.add_argument("--cells", type=_listed(CELLS), default=list(CELLS), help=f"of {','.join(CELLS)}")
@@ -134,7 +136,9 @@ def _start_all(targets: list[Target], mock: Mock, folder: Path, stack: ExitStack
     found: dict[str, Running] = {}
     for target in targets:
         if target.same_process_as in found:
-            found[target.name] = replace(found[target.same_process_as], target=target, sent=0, forwarded=0)
+            found[target.name] = replace(
+                found[target.same_process_as], target=target, sent=0, forwarded=0, altered=0, failed=0
+            )
             continue
         home = folder / target.name
         home.mkdir()
@@ -162,7 +166,7 @@ def _measure_cells(running: list[Running], mock: Mock, asked: argparse.Namespace
         _say(f"round {number + 1} of {asked.rounds}")
         for name in asked.cells:
             for each in order if number % 2 == 0 else reversed(order):
-                found = _measure(each, mock, CELLS[name], asked.seconds)
+                found = _measure(each, mock, CELLS[name], asked.seconds, asked.tries)
                 target = each.target.name if each is not None else "direct"
                 result["cells"].setdefault(name, {}).setdefault(target, []).append(found)
     for one in running:
@@ -170,19 +174,35 @@ def _measure_cells(running: list[Running], mock: Mock, asked: argparse.Namespace
         result["memory"][one.target.name] = {"idle": one.idle_mb, "peak": peak}
 
 
-def _measure(one: Running | None, mock: Mock, cell: Cell, seconds: float) -> Result:
-    if one is None:
-        before, began = busy_seconds(GATEWAY_CPU), time.monotonic()
-        found = mock.load(None, mock.port, cell, seconds)
-        found["foreign_cpu"] = (busy_seconds(GATEWAY_CPU) - before) / (time.monotonic() - began)
-        return found
-    reached, used = mock.requests(), one.cpu_ms()
-    found = mock.load(one.target, one.port, cell, seconds)
-    time.sleep(_SETTLE_SECONDS)
-    found["cpu_ms"] = (one.cpu_ms() - used) / max(found["answered"], 1)
-    one.sent += found["sent"]
-    one.forwarded += mock.requests() - reached
-    one.peak_mb = max(one.peak_mb, one.pss_mb())
+def _measure(one: Running | None, mock: Mock, cell: Cell, seconds: float, tries: int = 1) -> Result:
+    """Load a target once or, while others are using the CPUs, a few times: the quietest of them counts.
+
+    It is chosen by what others took of the CPUs, not by what was measured.
+    """
+    found: Result = {}
+    for _ in range(tries):
+        tried = _load(one, mock, cell, seconds)
+        if not found or tried["foreign_cpu"] < found["foreign_cpu"]:
+            found = tried
+        if found["foreign_cpu"] < _QUIET:
+            break
+    return found
+
+
+def _load(one: Running | None, mock: Mock, cell: Cell, seconds: float) -> Result:
+    reached, own = mock.requests(), one.cpu_ms() if one is not None else 0.0
+    others = Others(mock, one)
+    target, port = (None, mock.port) if one is None else (one.target, one.port)
+    found = mock.load(target, port, cell, seconds)
+    if one is not None:
+        time.sleep(_SETTLE_SECONDS)
+        found["cpu_ms"] = (one.cpu_ms() - own) / max(found["answered"], 1)
+        one.sent += found["sent"]
+        one.forwarded += mock.requests() - reached
+        one.failed += found["errors"]
+        one.altered += found.get("different", 0)
+        one.peak_mb = max(one.peak_mb, one.pss_mb())
+    found["foreign_cpu"] = others.share()
     return found
 
 
@@ -210,7 +230,10 @@ def _close_books(running: list[Running], folder: Path, result: Result) -> None:
             "distinct_costs": different,
             "bytes": size,
         }
-    result["counts"] = {one.target.name: {"sent": one.sent, "forwarded": one.forwarded} for one in running}
+    result["counts"] = {
+        one.target.name: {"sent": one.sent, "forwarded": one.forwarded, "altered": one.altered, "failed": one.failed}
+        for one in running
+    }
 
 
 def _say(text: str) -> None:

@@ -76,6 +76,10 @@ class Mock:
         self._process = subprocess.Popen([str(compiled("mock")), str(self.port), *replies])
         _wait_for(lambda: self.requests() >= 0, 5)
 
+    def cpu_seconds(self) -> float:
+        """CPU time it has used so far."""
+        return sum(map(_ran_ns, _tasks(self._process.pid))) / 1e9
+
     def requests(self) -> int:
         """How many calls have reached it."""
         return int(json.loads(_get(self.port, "/mock"))["requests"])
@@ -116,6 +120,8 @@ class Running:
     first_200_seconds: float
     sent: int = 1
     forwarded: int = 1
+    altered: int = 0
+    failed: int = 0
     peak_mb: float = 0.0
     idle_mb: float = 0.0
     stopped: bool = False
@@ -239,7 +245,27 @@ def _pss_kb(pid: int) -> int:
     return 0
 
 
-def busy_seconds(cpu: int) -> float:
+class Others:
+    """What programs that are no part of a measurement take of the two CPUs, from now on."""
+
+    def __init__(self, mock: Mock, gateway: Running | None) -> None:
+        self._mock = mock
+        self._gateway = gateway
+        self._began = self._now()
+
+    def share(self) -> float:
+        """Their share of the CPU they used more of: 0 to 1."""
+        wall, *foreign = (end - begin for begin, end in zip(self._began, self._now(), strict=True))
+        return max(0.0, *foreign) / wall
+
+    def _now(self) -> tuple[float, float, float]:
+        used = os.times()
+        loading = used.user + used.system + used.children_user + used.children_system + self._mock.cpu_seconds()
+        gateway = self._gateway.cpu_ms() / 1_000 if self._gateway is not None else 0.0
+        return time.monotonic(), _busy_seconds(GATEWAY_CPU) - gateway, _busy_seconds(LOAD_CPU) - loading
+
+
+def _busy_seconds(cpu: int) -> float:
     """How long a CPU has worked for anybody since the machine started."""
     for line in Path("/proc/stat").read_text().splitlines():
         name, *ticks = line.split()

@@ -30,3 +30,9 @@ def test_billed_usage_is_the_sum_of_billed_units(units: tuple[Unit, ...], report
     else:
         for lane in Lane:
             assert reply.usage.lane(lane) == sum(usage.lane(lane) for usage in billed)
+
+
+def test_what_a_reply_does_not_say_is_nothing_special() -> None:
+    plain = Metered(provider="p", model="m", units=(), reported=Usage())
+    assert (plain.thinking_tokens, plain.web_searches, plain.complete, plain.has_usage) == (0, 0, True, True)
+    assert (plain.refused_free, plain.fallback_credit, plain.speed, plain.service_tier) == (False, False, None, None)

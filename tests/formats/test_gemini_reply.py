@@ -66,3 +66,12 @@ def test_counts_of_a_stream_are_cumulative_not_summed() -> None:
 def test_what_holds_no_usage_is_not_complete(body: bytes) -> None:
     reply = metered(body, streamed=False)
     assert (reply.complete, reply.has_usage, reply.units) == (False, False, ())
+
+
+def test_an_end_without_its_blank_line_still_counts() -> None:
+    assert metered(SSE.rstrip(), streamed=True) == metered(SSE, streamed=True)
+
+
+def test_more_cached_than_asked_is_no_negative_input() -> None:
+    body = {"usageMetadata": {"promptTokenCount": 5, "cachedContentTokenCount": 5}}
+    assert metered(json.dumps(body).encode(), streamed=False).usage == Usage(0, cache_read=5)

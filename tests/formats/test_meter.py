@@ -59,6 +59,7 @@ def test_the_dialect_shows_in_the_body(body: bytes, provider: str) -> None:
     ("body", "said", "provider"),
     [
         (CHAT, "deepseek", "deepseek"),
+        ({"model": "m", "usage": CHAT["usage"]}, "deepseek", "deepseek"),
         (MESSAGE, "anthropic", "anthropic"),
         (GEMINI, "gemini", "google"),
         (GEMINI, "google", "google"),

@@ -108,3 +108,7 @@ def test_what_holds_no_usage_is_not_complete(body: bytes) -> None:
 def test_groqs_usage_is_found_and_the_provider_is_kept() -> None:
     reply = metered_body({"model": "m", "x_groq": {"usage": CHAT_USAGE}}, provider="groq")
     assert (reply.usage, reply.provider) == (LANES, "groq")
+
+
+def test_an_end_without_its_blank_line_still_counts() -> None:
+    assert metered(RESPONSES_STREAM.rstrip(), streamed=True) == metered(RESPONSES_STREAM, streamed=True)

@@ -37,6 +37,11 @@ COUNTS = st.integers(0, 10**6)
             Usage(7, 2161, 0, 2161),
         ),
         ({"prompt_tokens": 5, "cached_tokens": 9}, Usage(0, cache_read=5)),
+        (
+            {"prompt_tokens": 30, "prompt_tokens_details": {"cached_tokens": 10, "cache_write_tokens": 20}},
+            Usage(0, 20, 0, 10),
+        ),
+        ({"prompt_tokens": 10, "prompt_tokens_details": {"cache_write_tokens": 12}}, Usage(0, 12)),
         ({"prompt_tokens": None, "prompt_tokens_details": 3}, Usage()),
         ({}, Usage()),
     ],

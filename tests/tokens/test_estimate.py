@@ -35,6 +35,12 @@ def test_a_tiny_prompt_teaches_nothing(prompt_tokens: int) -> None:
     assert calibration.tokens("a", 3_500) == 1_000
 
 
+def test_the_smallest_prompt_that_teaches() -> None:
+    calibration = Calibration()
+    calibration.observe("a", 1_000, 200)
+    assert calibration.tokens("a", 5_000) == 1_000
+
+
 @given(st.integers(0, 10**9), st.integers(200, 10**9))
 def test_no_reply_makes_the_ratio_absurd(size: int, tokens: int) -> None:
     calibration = Calibration()

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete
-from sqlalchemy.dialects import postgresql, sqlite
 
 from underspend.core.call import Block
 from underspend.core.ports import Row, Settlement, Value
@@ -102,4 +101,10 @@ def _replace(connection: Connection, table: Table, rows: Rows) -> None:
 
 def _dialect(connection: Connection) -> Any:
     # The one place where dialects differ: upserts, which both spell the same way in different modules.
-    return postgresql if connection.dialect.name == "postgresql" else sqlite
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite
