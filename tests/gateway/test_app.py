@@ -1,5 +1,6 @@
 """Who is let in."""
 
+import base64
 import json
 from contextlib import closing
 
@@ -28,7 +29,22 @@ def test_an_access_key_is_demanded_when_set():
     door = Door(access_key="s3cret")
     assert door.refusal({"host": "localhost"})
     assert door.refusal({"host": "localhost", "x-underspend-key": "wrong"})
-    assert door.refusal({"host": "localhost", "x-underspend-key": "s3cret"}) is None
+    assert door.refusal({"host": "box.lan", "x-underspend-key": "s3cret"}) is None
+    password = base64.b64encode(b"me:s3cret").decode()
+    assert door.refusal({"host": "box.lan", "authorization": f"Basic {password}"}) is None
+    assert door.refusal({"host": "box.lan", "authorization": "Basic s3cret"})
+    assert door.refusal({"host": "box.lan", "authorization": "Bearer s3cret"})
+
+
+def test_a_browser_is_asked_for_the_key(start, upstream):
+    gateway = start(upstream.url, config='[gateway]\naccess_key = "s3cret"\n')
+    with closing(gateway.connection()) as connection:
+        connection.request("GET", "/_/")
+        response = connection.getresponse()
+        assert (response.status, response.headers["www-authenticate"]) == (401, 'Basic realm="underspend"')
+        response.read()
+        connection.request("GET", "/_/health", headers={"authorization": "Basic OnMzY3JldA=="})
+        assert connection.getresponse().status == 200
 
 
 def test_a_strange_host_gets_a_403_and_upstream_hears_nothing(gateway, upstream):

@@ -95,6 +95,38 @@ def test_a_price_list_that_raises_costs_nobody_a_call():
     assert made.status.snapshot()["faults"]
 
 
+def broken(*args, **options):
+    raise RuntimeError("bug of ours")
+
+
+@pytest.mark.parametrize(
+    ("component", "breaks"),
+    [
+        ("reader", lambda made, patch: patch.setattr("underspend.formats.anthropic_request.read", broken)),
+        ("identity", lambda made, patch: patch.setattr(made.identifier, "identify", broken)),
+        ("pricing", lambda made, patch: patch.setattr("underspend.gateway.books.cost", broken)),
+        ("engine", lambda made, patch: patch.setattr("underspend.core.engine.run", broken)),
+        ("meter", lambda made, patch: patch.setattr("underspend.formats.anthropic_reply.metered_message", broken)),
+    ],
+)
+def test_each_part_may_fail_and_the_call_goes_through(component, breaks, monkeypatch):
+    made = pipeline(Upstream([message()]))
+    breaks(made, monkeypatch)
+    told = handle(made)
+    assert (told.status, told.body, told.ended) == (200, message(), True)
+    assert made.status.snapshot()["faults"][0]["component"] == component
+    assert row(made)["state"] == "settled"
+    assert made.status.in_flight == 0
+
+
+def test_a_disk_that_hangs_does_not_hold_up_calls(monkeypatch):
+    monkeypatch.setattr("underspend.gateway.pipeline._INTENT_SECONDS", 0.05)
+    made = pipeline(Upstream([message()]))
+    monkeypatch.setattr(made.books.ledger, "intend", lambda row: asyncio.sleep(60))
+    assert handle(made).status == 200
+    assert "not durable" in made.status.snapshot()["faults"][0]["message"]
+
+
 def test_a_strategy_in_shadow_decides_and_changes_nothing():
     steps = [Step(ModelRules(rules=(Rule("claude-opus-5-5", "claude-sonnet-5-5"),)), State.SHADOW)]
     upstream = Upstream([message()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 from dataclasses import dataclass, field
 
@@ -23,18 +24,28 @@ class Door:
 
     allowed_hosts: frozenset[str] = field(default_factory=frozenset)
     access_key: str = ""
-    any_host: bool = False
 
     def refusal(self, fields: dict[str, str]) -> str | None:
         """Why a request is not let in; None when it is."""
+        if self.access_key:
+            return None if self._has_key(fields) else "this gateway wants its access key in the header x-underspend-key"
         host = _host_name(fields.get("host", ""))
-        if not self.any_host and host not in _LOOPBACK_NAMES and host not in self.allowed_hosts:
+        if host not in _LOOPBACK_NAMES and host not in self.allowed_hosts:
             return f"the host name {host} is not known here; add it to [gateway] allowed_hosts"
         if fields.get("sec-fetch-site") == "cross-site":
             return "pages of other sites may not use the gateway"
-        if self.access_key and not hmac.compare_digest(fields.get("x-underspend-key", ""), self.access_key):
-            return "this gateway wants its access key in the header x-underspend-key"
         return None
+
+    def _has_key(self, fields: dict[str, str]) -> bool:
+        """The key in our header, or as the password a browser asks for."""
+        scheme, _, encoded = fields.get("authorization", "").partition(" ")
+        shown = fields.get("x-underspend-key", "")
+        if not shown and scheme.lower() == "basic":
+            try:
+                shown = base64.b64decode(encoded).decode().partition(":")[2]
+            except ValueError:
+                return False
+        return hmac.compare_digest(shown.encode(), self.access_key.encode())
 
 
 class GatewayApp:
@@ -54,9 +65,12 @@ class GatewayApp:
         request, responder = AsgiRequest(scope, receive), AsgiResponder(send)
         fields = headers.as_mapping(request.headers)
         why = self._door.refusal(fields)
-        if why is not None:
+        ours = request.path.startswith(b"/_/") or request.path == b"/_"
+        if why is not None and ours and self._door.access_key:
+            await refusals.ask_for_key(responder)
+        elif why is not None:
             await refusals.forbidden(responder, why)
-        elif request.path.startswith(b"/_/") or request.path == b"/_":
+        elif ours:
             await self._local(scope, receive, send)
         elif request.path == b"/" and request.method == "GET" and "text/html" in fields.get("accept", ""):
             await responder.start(302, [(b"location", b"/_/"), (b"content-length", b"0")])

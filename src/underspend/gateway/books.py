@@ -99,7 +99,7 @@ class Books:
 
     def settle(self, entry: Entry, end: End) -> Reply:
         """Bill the call and write its end. Returns what strategies may learn from."""
-        bill, metered = self._bill(entry, end)
+        bill, metered = self._billed(entry, end)
         now = self.clock.now()
         self._write(entry, end, bill, metered, now)
         self.status.in_flight -= 1
@@ -130,6 +130,14 @@ class Books:
             )
         )
         self.live.publish(row)
+
+    def _billed(self, entry: Entry, end: End) -> tuple[Bill, Metered | None]:
+        """The bill; without a price where pricing itself fails, so that the tokens are written down all the same."""
+        try:
+            return self._bill(entry, end)
+        except Exception as error:  # noqa: BLE001  # fail open: a price may be mended later, a lost row may not
+            self.status.fault("pricing", f"{type(error).__name__}: {error}")
+            return Bill(unpriced=(entry.plan.call.model or "unknown",), notes=("pricing failed",)), end.metered
 
     def _bill(self, entry: Entry, end: End) -> tuple[Bill, Metered | None]:
         metered = end.metered

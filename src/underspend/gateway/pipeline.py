@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from underspend.core import engine
-from underspend.core.call import BillingMode, Call
+from underspend.core.call import BillingMode, Call, Identity
 from underspend.core.context import Context
 from underspend.core.engine import Step
 from underspend.core.plan import Plan
@@ -36,6 +36,7 @@ from underspend.gateway.transport import (
 from underspend.pricing.forecast import Forecast
 
 _PROMPT_CEILING_EXTRA = 1_024  # what the provider adds around a prompt (tool-use preambles) is less
+_INTENT_SECONDS = 5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class Pipeline:
             await refusals.too_large(responder, self.body_limit)
             return
         began = elapsed_us()
-        message = anthropic_request.read(raw) if raw is not None else None
+        message = self._read(raw)
         call = self._call(request, route, message, len(raw or b""))
         plan = self._decide(call)
         if plan.refusal is not None:
@@ -73,7 +74,7 @@ class Pipeline:
         entry = self.books.open(plan, prompt=_parts(message), body=raw)
         end = End(outcome=Outcome.INTERRUPTED)
         try:
-            await self.books.ledger.intend(entry.row)
+            await self._intend(entry)
             entry.overhead_us = elapsed_us() - began
             end = await self._forward(request, responder, route, entry, sent)
         except asyncio.CancelledError:
@@ -83,8 +84,30 @@ class Pipeline:
             reply = self.books.settle(entry, replace(end, duration_us=elapsed_us() - began))
             self._learn(plan, reply)
 
+    def _read(self, raw: bytes | None) -> MessagesRequest | None:
+        try:
+            return anthropic_request.read(raw) if raw is not None else None
+        except Exception as error:  # noqa: BLE001  # fail open: a call that we cannot read is forwarded all the same
+            self.status.fault("reader", f"{type(error).__name__}: {error}")
+            return None
+
+    def _identify(self, request: Request, route: Route, message: MessagesRequest | None) -> Identity:
+        try:
+            return self.identifier.identify(headers.as_mapping(request.headers), message, route)
+        except Exception as error:  # noqa: BLE001  # fail open: an unknown caller is served too
+            self.status.fault("identity", f"{type(error).__name__}: {error}")
+            return Identity()
+
+    async def _intend(self, entry: Entry) -> None:
+        """Wait until the intent is durable, but not for ever: a disk that hangs may not hold up calls."""
+        try:
+            async with asyncio.timeout(_INTENT_SECONDS):
+                await self.books.ledger.intend(entry.row)
+        except TimeoutError:
+            self.status.fault("ledger", f"an intent was not durable within {_INTENT_SECONDS} s; the call went on")
+
     def _call(self, request: Request, route: Route, message: MessagesRequest | None, size: int) -> Call:
-        identity = self.identifier.identify(headers.as_mapping(request.headers), message, route)
+        identity = self._identify(request, route, message)
         model = message.model if message is not None else ""
         return Call(
             id=new_id(),

@@ -34,6 +34,12 @@ async def forbidden(responder: Responder, why: str) -> None:
     await respond_error(responder, 403, "permission_error", why, retry=False)
 
 
+async def ask_for_key(responder: Responder) -> None:
+    """Make a browser ask for the access key; it is the password, the name is free."""
+    await responder.start(401, [(b"www-authenticate", b'Basic realm="underspend"'), (b"content-length", b"0")])
+    await responder.end()
+
+
 async def respond_error(responder: Responder, status: int, error_type: str, message: str, *, retry: bool) -> None:
     """Answer with an Anthropic error body, marked as ours."""
     body = msgspec.json.encode({"type": "error", "error": {"type": error_type, "message": f"underspend: {message}"}})

@@ -107,8 +107,10 @@ class SqlLedger:
         stopping = False
         while not stopping:
             batch, waiters, stopping = self._next_batch()
-            self._keep(batch)
-            _wake(waiters)
+            try:
+                self._keep(batch)
+            finally:
+                _wake(waiters)
         if self._spool.waiting:
             self._recover_spool()
 
