@@ -156,7 +156,7 @@ def test_one_poisoned_record_does_not_hold_up_the_others(place: Place, wrong: di
         ledger.settle(settlement("poison", **wrong))
         ledger.settle(settlement("b"))
         intend(ledger, "c")
-        assert place.states() == {"a": "settled", "b": "settled", "c": "open"}
+        until(lambda: place.states() == {"a": "settled", "b": "settled", "c": "open"})
         assert ledger.health().state == "ok"
     aside = [json.loads(line) for line in place.spool.with_name("spool.jsonl.rejected").read_text().splitlines()]
     assert [each["call"]["id"] for each in aside] == ["poison"]
@@ -182,6 +182,7 @@ def test_poison_with_nowhere_to_put_it_aside_still_lets_calls_go_on(place: Place
     with place.ledger() as ledger:
         ledger.settle(settlement("poison", cost_pico=10**30))
         intend(ledger, "a")
+        until(lambda: len(place.faults) > 0)
         assert ledger.health().waiting > 0
 
 
@@ -244,6 +245,7 @@ def test_what_is_asked_of_it(place: Place) -> None:
         ledger.settle(settlement("a", started_at=100, lines=3))
         ledger.settle(settlement("b", started_at=200, lines=4))
         intend(ledger, "c")
+        until(lambda: ledger.health().waiting == 0)
         assert [row["id"] for row in ledger.open_calls()] == ["c"]
         assert ledger.session_projects() == {"s": "shop"}
         assert [ledger.spent_since(start) for start in (0, 100, 101, 200, 201)] == [35, 35, 20, 20, 0]

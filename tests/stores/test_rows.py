@@ -10,13 +10,13 @@ from sqlalchemy import Engine, Table, create_engine, select
 
 from stores.records import call, decision, line, prompt, settlement
 from underspend.core.ports import Settlement
-from underspend.formats.anthropic_blocks import Anatomist
-from underspend.stores import rows, schema
+from underspend.stores import schema
+from underspend.stores.rows import RowWriter
 
 
 def written(engine: Engine, *settlements: Settlement) -> None:
     with engine.begin() as connection:
-        rows.write(connection, settlements, Anatomist())
+        RowWriter().write(connection, settlements)
 
 
 def table(engine: Engine, name: Table) -> list[dict[str, Any]]:
@@ -26,7 +26,7 @@ def table(engine: Engine, name: Table) -> list[dict[str, Any]]:
 
 def test_a_settlement_replaces_its_intent(engine: Engine) -> None:
     with engine.begin() as connection:
-        rows.add_calls(connection, [call()])
+        RowWriter().add_calls(connection, [call()])
     written(engine, settlement(started_at=99))
     (row,) = table(engine, schema.calls)
     assert (row["state"], row["outcome"], row["cost_pico"]) == ("settled", "ok", 5)
@@ -36,7 +36,7 @@ def test_a_settlement_replaces_its_intent(engine: Engine) -> None:
 def test_a_late_intent_changes_nothing(engine: Engine) -> None:
     written(engine, settlement())
     with engine.begin() as connection:
-        rows.add_calls(connection, [call(), call("c2")])
+        RowWriter().add_calls(connection, [call(), call("c2")])
     assert {row["id"]: row["state"] for row in table(engine, schema.calls)} == {"c1": "settled", "c2": "open"}
 
 
@@ -105,7 +105,7 @@ def test_contents_are_kept_when_given(engine: Engine) -> None:
 def test_the_first_word_on_a_session_stays(engine: Engine) -> None:
     with engine.begin() as connection:
         for project in ("first", "second"):
-            rows.add_session(connection, {"session": "s", "project": project, "directory": "d"})
+            RowWriter().add_session(connection, {"session": "s", "project": project, "directory": "d"})
     assert [row["project"] for row in table(engine, schema.sessions)] == ["first"]
 
 

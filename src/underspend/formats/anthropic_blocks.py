@@ -45,6 +45,7 @@ class Anatomist:
 
     def __init__(self) -> None:
         self._memo: OrderedDict[bytes, _Piece] = OrderedDict()
+        self._named: dict[tuple[bytes, str | None, str], Block] = {}
 
     def anatomy(self, *, tools: bytes, system: bytes, messages: bytes) -> Anatomy:
         """The blocks of a request given the raw JSON of its three parts; parts that are no JSON have none."""
@@ -59,7 +60,28 @@ class Anatomist:
             blocks += piece.blocks
             if piece.prompt and piece.blocks:
                 turn = f"{index}-{piece.blocks[-1].digest.hex()[:12]}"
-        return Anatomy(_named_results(blocks), turn)
+        self._name_results(blocks)
+        return Anatomy(tuple(blocks), turn)
+
+    def _name_results(self, blocks: list[Block]) -> None:
+        """Label each tool result with the tool it is of, which only the matching use knows."""
+        names: dict[str, str] = {}
+        for at, block in enumerate(blocks):
+            if block.ref is None:
+                continue
+            if block.kind.endswith("tool_use"):
+                names[block.ref] = block.label
+            elif block.kind.endswith("tool_result") and block.ref in names:
+                blocks[at] = self._named_result(block, names[block.ref])
+
+    def _named_result(self, block: Block, tool: str) -> Block:
+        key = (block.digest, block.breakpoint, tool)
+        made = self._named.get(key)
+        if made is None:
+            if len(self._named) >= _MEMO_ENTRIES:
+                self._named.clear()
+            made = self._named[key] = replace(block, label=f"{tool} result")
+        return made
 
     def _piece(self, kind: bytes, raw: bytes, read: Any) -> _Piece:
         key = kind + xxhash.xxh3_128_digest(raw)
@@ -131,15 +153,4 @@ def _block(section: Section, kind: str, label: str, part: Json, *, salt: str = "
         tokens=tokens_in(len(canonical)),
         breakpoint=(text(control.get("ttl")) or "5m") if control else None,
         ref=text(part.get("id")) or text(part.get("tool_use_id")),
-    )
-
-
-def _named_results(blocks: list[Block]) -> tuple[Block, ...]:
-    """Each tool result labelled with the tool it is of, which only the matching use knows."""
-    names = {block.ref: block.label for block in blocks if block.ref and block.kind.endswith("tool_use")}
-    return tuple(
-        replace(block, label=f"{names[block.ref]} result")
-        if block.kind.endswith("tool_result") and block.ref in names
-        else block
-        for block in blocks
     )

@@ -22,6 +22,7 @@ _BARE_DIRECTORY = re.compile(rb"\bCWD: " + _PATH)
 _LIVE_CWD = re.compile(rb'"live_cwd"\s*:\s*"((?:[^"\\]|\\.){1,512})"')
 _SUMMARY_REQUEST = re.compile(rb"detailed summary of (?:the|this|our) conversation")
 _TAIL = 24_000
+_HEAD = 250_000  # the section stands behind the first prompt, which may bring long instructions with it
 _SAFETY_STOP = "</severity>"
 
 
@@ -77,10 +78,10 @@ def working_directory(request: MessagesRequest | None) -> str | None:
     if request is None:
         return None
     found = (
-        _LIVE_CWD.search(request.raw)
-        or _WORKING_DIRECTORY.search(request.messages)
-        or _WORKING_DIRECTORY.search(request.system)
-        or _BARE_DIRECTORY.search(request.system)
+        _LIVE_CWD.search(request.raw, max(0, len(request.raw) - _TAIL))
+        or _WORKING_DIRECTORY.search(request.messages, 0, _HEAD)
+        or _WORKING_DIRECTORY.search(request.system, 0, _HEAD)
+        or _BARE_DIRECTORY.search(request.system, 0, _HEAD)
     )
     return found.group(1).decode(errors="replace").replace("\\\\", "\\").strip() or None if found else None
 

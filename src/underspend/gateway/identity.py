@@ -12,6 +12,7 @@ from underspend.gateway.credentials import KeyHasher
 from underspend.gateway.routes import Route
 
 _SESSIONS_REMEMBERED = 50_000
+_TRIES = 3  # a session's first request may be one of the client's own, without the section that says it
 
 
 class Identifier:
@@ -21,6 +22,7 @@ class Identifier:
         self._ledger = ledger
         self._keys = keys
         self._known = known
+        self._silent: dict[str, int] = {}
 
     def identify(self, headers: dict[str, str], request: MessagesRequest | None, route: Route) -> Identity:
         """The identity of a call; never raises for anything a client may send."""
@@ -35,8 +37,11 @@ class Identifier:
         known = self._known.get(session)
         if known is not None:
             return known
+        if self._silent.get(session, 0) >= _TRIES:
+            return None
         directory = working_directory(request)
         if directory is None:
+            self._note_silence(session)
             return None
         project = project_name(directory)
         if len(self._known) >= _SESSIONS_REMEMBERED:
@@ -44,3 +49,8 @@ class Identifier:
         self._known[session] = project
         self._ledger.learn_session(session[:128], project[:255], directory)
         return project
+
+    def _note_silence(self, session: str) -> None:
+        if len(self._silent) >= _SESSIONS_REMEMBERED:
+            self._silent.clear()
+        self._silent[session] = self._silent.get(session, 0) + 1

@@ -26,6 +26,7 @@ from underspend.gateway.clock import SystemClock
 from underspend.gateway.credentials import KeyHasher, secret_at
 from underspend.gateway.identity import Identifier
 from underspend.gateway.live import Live
+from underspend.gateway.memory import keep_large_blocks, settle_in
 from underspend.gateway.pipeline import Pipeline
 from underspend.gateway.recovery import settle_interrupted
 from underspend.gateway.relay import Relay
@@ -79,6 +80,7 @@ def serve(
         frame = _frame(settings, url, clock or SystemClock())
         made = _make(settings, dashboard, stack, frame)
         _stop_on_signals_only()
+        keep_large_blocks()
         _Server(_server_config(made, settings), ready=lambda: ready(url), stopping=frame.live.close).run(
             sockets=[listener]
         )
@@ -107,6 +109,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            settle_in()
             self._ready()
 
 
@@ -116,6 +119,7 @@ def _server_config(app: App, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         date_header=False,
         ws="none",
         lifespan="on",

@@ -20,6 +20,7 @@ from underspend.gateway.transport import (
 _NOTHING_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _KEEP_ALIVE_SECONDS = 30  # below the idle time after which common upstreams close
 _HEADER_LIMIT = 65_536
+_PIECE = 256 * 1024
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -63,18 +64,29 @@ class HttpUpstream:
         """Forward a request; returns at the reply's head. Raises UpstreamUnreachableError."""
         if self._session is None:
             raise UpstreamUnreachableError("the gateway has not started")
-        fields = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+        fields = CIMultiDict[str]((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+        sent: object = body
+        if isinstance(body, bytes) and len(body) > _PIECE:
+            fields.setdefault("content-length", str(len(body)))
+            sent = _pieces(body)
         try:
             reply = await self._session.request(
                 method,
                 URL(self._base + target, encoded=True),
                 headers=fields,
-                data=body,
+                data=sent,
                 allow_redirects=False,
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UpstreamUnreachableError(str(error) or type(error).__name__) from error
         return UpstreamReply(reply.status, list(reply.raw_headers), _chunks(reply))
+
+
+async def _pieces(body: bytes) -> AsyncGenerator[memoryview, None]:
+    """A large body in views of itself: given whole, the client library copies it to put the head before it."""
+    view = memoryview(body)
+    for at in range(0, len(body), _PIECE):
+        yield view[at : at + _PIECE]
 
 
 async def _chunks(reply: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:

@@ -17,12 +17,13 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 
 from underspend.core.money import Money
 from underspend.core.ports import LedgerHealth, Row, Settlement, Value
-from underspend.formats.anthropic_blocks import Anatomist
-from underspend.stores import rows, schema
+from underspend.stores import schema
+from underspend.stores.rows import RowWriter
 from underspend.stores.spool import Record, Spool
 
 _BATCH = 512
 _RETRY_SECONDS = 1.0
+_HOLD_SECONDS = 0.01
 
 Waiter = asyncio.Future[None]
 Fault = Callable[[str, str], None]
@@ -45,8 +46,9 @@ class SqlLedger:
         self._spool = Spool(spool)
         self._on_fault = on_fault
         self._queue: SimpleQueue[tuple[Record, Waiter | None] | _Stop] = SimpleQueue()
-        self._anatomist = Anatomist()
+        self._rows = RowWriter()
         self._down_until = 0.0
+        self._held: list[Record] = []
         self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
 
     def __enter__(self) -> Self:
@@ -79,7 +81,7 @@ class SqlLedger:
         state: Literal["ok", "spooling", "memory"] = "ok"
         if waiting:
             state = "memory" if self._spool.in_memory else "spooling"
-        return LedgerHealth(state, waiting + self._queue.qsize())
+        return LedgerHealth(state, waiting + len(self._held) + self._queue.qsize())
 
     def open_calls(self) -> list[Row]:
         """The intents that were never settled: calls of a gateway that was killed."""
@@ -104,19 +106,31 @@ class SqlLedger:
             self._spool.drain(self._write)
 
     def _write_all(self) -> None:
+        """Intents at once, since calls wait for them; ends of calls a moment later, several to a commit."""
+        held = self._held
+        due = 0.0
         stopping = False
         while not stopping:
-            batch, waiters, stopping = self._next_batch()
+            batch, waiters, stopping = self._next_batch(held_until=due if held else None)
             try:
-                self._keep(batch)
+                self._keep([record for record in batch if record[0] != "settlement"])
             finally:
                 _wake(waiters)
+            now = time.monotonic()
+            due = due if held else now + _HOLD_SECONDS
+            held += [record for record in batch if record[0] == "settlement"]
+            if stopping or now >= due or len(held) >= _BATCH:
+                self._keep(held)
+                held.clear()
         if self._spool.waiting:
             self._recover_spool()
 
-    def _next_batch(self) -> tuple[list[Record], list[Waiter], bool]:
+    def _next_batch(self, *, held_until: float | None) -> tuple[list[Record], list[Waiter], bool]:
+        wait = _RETRY_SECONDS if self._spool.waiting else None
+        if held_until is not None:
+            wait = max(0.0, held_until - time.monotonic())
         try:
-            item = self._queue.get(timeout=_RETRY_SECONDS if self._spool.waiting else None)
+            item = self._queue.get(timeout=wait)
         except Empty:
             return [], [], False
         batch: list[Record] = []
@@ -166,13 +180,18 @@ class SqlLedger:
             self._on_fault("ledger", f"a record was put aside: {reason}")
 
     def _commit(self, batch: list[Record]) -> None:
-        with self._engine.begin() as connection:
-            intents = [value for kind, value in batch if kind == "call" and not isinstance(value, Settlement)]
-            rows.add_calls(connection, intents)
-            rows.write(connection, _last_ends(batch), self._anatomist)
-            for kind, value in batch:
-                if kind == "session" and not isinstance(value, Settlement):
-                    rows.add_session(connection, value)
+        try:
+            with self._engine.begin() as connection:
+                intents = [value for kind, value in batch if kind == "call" and not isinstance(value, Settlement)]
+                self._rows.add_calls(connection, intents)
+                self._rows.write(connection, _last_ends(batch))
+                for kind, value in batch:
+                    if kind == "session" and not isinstance(value, Settlement):
+                        self._rows.add_session(connection, value)
+        except BaseException:
+            self._rows.rolled_back()
+            raise
+        self._rows.committed()
 
 
 def _last_ends(batch: list[Record]) -> list[Settlement]:

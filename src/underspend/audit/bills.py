@@ -1,0 +1,84 @@
+"""Every reply of a history priced once, at its own time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from underspend.core.history import Answered, History, Timeline
+from underspend.core.money import Money
+from underspend.core.reply import Bill
+from underspend.core.usage import Lane
+from underspend.pricing.catalogue import Catalogue, catalogue
+from underspend.pricing.cost import UNNAMED, cost
+
+LANES = tuple(Lane)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Billed:
+    """A reply, where it happened, and its bill.
+
+    `bill` is for the recorded usage. `unseen` is what the output that was never recorded would add: an estimate, kept
+    apart. `model` is the listed id it was priced as, else the id it names.
+    """
+
+    line: Timeline
+    reply: Answered
+    bill: Bill
+    unseen: Money
+    model: str
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether a sub-agent asked, not the main loop."""
+        return self.line.agent is not None or self.reply.nested
+
+
+def price(history: History, prices: Catalogue | None = None) -> list[Billed]:
+    """The replies oldest first, each message id once whichever timelines hold it."""
+    known = prices or catalogue()
+    seen: set[str] = set()
+    found: list[Billed] = []
+    for line in history.timelines:
+        for event in line.events:
+            if isinstance(event, Answered) and event.message_id not in seen:
+                seen.add(event.message_id)
+                found.append(_billed(line, event, known))
+    found.sort(key=_in_time)
+    return found
+
+
+def _in_time(each: Billed) -> tuple[int, str]:
+    return each.reply.at, each.reply.message_id
+
+
+def _billed(line: Timeline, reply: Answered, prices: Catalogue) -> Billed:
+    bill = cost(reply.metered, at=reply.at, catalogue=prices)
+    name = reply.metered.model or UNNAMED
+    found = prices.resolve(name, provider=reply.metered.provider)
+    return Billed(
+        line=line,
+        reply=reply,
+        bill=bill,
+        unseen=_unseen(reply, bill, prices),
+        model=found.model.id if found else name,
+    )
+
+
+def _unseen(reply: Answered, bill: Bill, prices: Catalogue) -> Money:
+    if not reply.unseen_output:
+        return 0
+    for line in bill.lines:
+        if line.lane is Lane.OUTPUT:
+            return reply.unseen_output * line.rate
+    model = reply.metered.model
+    if model is None:
+        return 0
+    rates = prices.rates(model, reply.at, reply.metered.reported.prompt, provider=reply.metered.provider)
+    return reply.unseen_output * ((rates.output or 0) if rates else 0)
+
+
+def by_message(billed: Sequence[Billed]) -> dict[str, Bill]:
+    """The bills by message id, as advisors ask for them."""
+    return {each.reply.message_id: each.bill for each in billed}

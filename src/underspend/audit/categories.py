@@ -1,0 +1,206 @@
+"""What the money was spent on: five categories by a rule that anyone can follow by hand.
+
+1. **Context overhead** is the price of what the model had been sent before: of every reply's prompt, the tokens that
+   were already in the prompt before it on the same timeline (what was read from the cache first, then what was written
+   to it again, then what was sent plain). A compaction or a cleared context starts anew.
+2. The rest of a reply, its new prompt tokens and its output, goes where the reply itself belongs:
+   *complex reasoning* when it plans or delegates (`ExitPlanMode`, `Agent`, `Task`) or thinks for at least
+   `MUCH_THOUGHT` tokens without editing; *productive coding* when it edits at least `LARGE_EDIT` characters, or runs
+   tests or a build; *routine code tasks* when it edits less, or runs any other command that changes something;
+   *simple operations* when all its tools only look (reads, searches, listings, to-do lists).
+3. A reply without tools is the answer of its turn and belongs where the weightiest reply of the turn did, in the order
+   above; in a turn without tools it is complex reasoning if it thought or wrote much, else unclassified.
+4. A reply whose tools are none of these (an MCP server's, say) is unclassified, and shown as that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from underspend.audit.bills import Billed
+from underspend.audit.totals import Totals
+from underspend.core.history import Answered, Mark, MarkKind, Timeline, ToolUse
+from underspend.core.money import Money, scale
+from underspend.core.usage import Lane
+
+MUCH_THOUGHT = 1_000
+LARGE_EDIT = 400
+LONG_ANSWER = 2_000
+CHARS_PER_TOKEN = 4
+
+
+class Category(StrEnum):
+    """The five of the rule, and what it cannot place."""
+
+    CONTEXT = "context overhead"
+    SIMPLE = "simple operations"
+    ROUTINE = "routine code tasks"
+    PRODUCTIVE = "productive coding"
+    COMPLEX = "complex reasoning"
+    UNCLASSIFIED = "unclassified"
+
+
+_WEIGHT = {
+    Category.UNCLASSIFIED: 0,
+    Category.SIMPLE: 1,
+    Category.ROUTINE: 2,
+    Category.PRODUCTIVE: 3,
+    Category.COMPLEX: 4,
+}
+_LOOKS = frozenset(
+    "Read Grep Glob LS NotebookRead TodoWrite TodoRead TaskCreate TaskUpdate TaskList TaskGet WebFetch WebSearch "
+    "ToolSearch BashOutput TaskOutput AgentOutputTool KillShell KillBash TaskStop ListMcpResourcesTool "
+    "ReadMcpResourceTool Skill SlashCommand AskUserQuestion LSP Monitor".split()
+)
+_EDITS = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit"})
+_PLANS = frozenset({"ExitPlanMode", "EnterPlanMode", "exit_plan_mode", "Agent", "Task"})
+_LOOKING = re.compile(
+    r"(ls|cat|head|tail|wc|pwd|find|grep|rg|tree|stat|file|which|echo|env|date|du|df|ps|sort|uniq|diff|jq|sed -n|cd|"
+    r"git (status|diff|log|show|branch|remote|rev-parse|blame|ls-files|stash list)|gh (pr|issue|run) (view|list|diff))\b"
+)
+_CHECKING = re.compile(
+    r"\b(pytest|unittest|jest|vitest|mocha|rspec|phpunit|tox|nox|ctest|xcodebuild|gradlew?|mvn|cmake|make|"
+    r"(go|cargo|swift|dotnet|deno|bun|npm|pnpm|yarn|mise)( run)? (test\w*|build|check|vet|bench))\b"
+)
+_STEPS = re.compile(r"\s*(?:&&|\|\||;|\||\n)\s*")
+
+_LANE_ORDER = (Lane.CACHE_READ, Lane.CACHE_WRITE_5M, Lane.CACHE_WRITE_1H, Lane.INPUT)
+
+
+def kind_of(reply: Answered) -> Category | None:
+    """Where a reply's own tools put it; None for a reply without tools."""
+    if not reply.tools:
+        return None
+    kinds = [_kind_of_use(use) for use in reply.tools]
+    edited = sum(use.size for use in reply.tools if use.name in _EDITS)
+    if edited >= LARGE_EDIT:
+        kinds.append(Category.PRODUCTIVE)
+    elif not edited and _thought(reply) >= MUCH_THOUGHT:
+        kinds.append(Category.COMPLEX)
+    return max(kinds, key=_WEIGHT.__getitem__)
+
+
+def _kind_of_use(use: ToolUse) -> Category:
+    if use.name in _LOOKS:
+        return Category.SIMPLE
+    if use.name in _PLANS:
+        return Category.COMPLEX
+    if use.name in _EDITS:
+        return Category.ROUTINE
+    return kind_of_command(use.target) if use.name in {"Bash", "PowerShell"} else Category.UNCLASSIFIED
+
+
+def kind_of_command(command: str) -> Category:
+    """What a shell command is: looking, testing or building, or changing something."""
+    if is_check(command):
+        return Category.PRODUCTIVE
+    steps = [step for step in _STEPS.split(command.strip()) if step]
+    if not steps:
+        return Category.UNCLASSIFIED
+    return Category.SIMPLE if all(_LOOKING.match(step) for step in steps) else Category.ROUTINE
+
+
+def is_check(command: str) -> bool:
+    """Whether a shell command runs tests or a build."""
+    return _CHECKING.search(command) is not None
+
+
+def is_edit(use: ToolUse) -> bool:
+    """Whether a tool changes a file."""
+    return use.name in _EDITS
+
+
+def _thought(reply: Answered) -> int:
+    return max(reply.metered.thinking_tokens, reply.thinking_chars // CHARS_PER_TOKEN)
+
+
+def kinds(billed: Iterable[Billed]) -> dict[str, Category]:
+    """The category of each reply's own work, by message id."""
+    found: dict[str, Category] = {}
+    turns: dict[tuple[str, str | None, str | None], Category] = {}
+    answers: list[Billed] = []
+    for each in billed:
+        own = kind_of(each.reply)
+        if own is None:
+            answers.append(each)
+            continue
+        found[each.reply.message_id] = own
+        turn = _turn(each)
+        turns[turn] = max(own, turns.get(turn, own), key=_WEIGHT.__getitem__)
+    for each in answers:
+        known = turns.get(_turn(each)) if each.reply.turn is not None else None
+        found[each.reply.message_id] = known or _kind_of_answer(each.reply)
+    return found
+
+
+def _turn(each: Billed) -> tuple[str, str | None, str | None]:
+    return each.line.session, each.line.agent, each.reply.turn
+
+
+def _kind_of_answer(reply: Answered) -> Category:
+    long = _thought(reply) >= MUCH_THOUGHT or reply.text_chars >= LONG_ANSWER
+    return Category.COMPLEX if long else Category.UNCLASSIFIED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A reply's prompt tokens by lane that had been sent before, and the dollars of them."""
+
+    tokens: Mapping[Lane, int]
+    lanes: Mapping[Lane, Money]
+
+
+def resent(timelines: Iterable[Timeline], billed: Mapping[str, Billed]) -> dict[str, Split]:
+    """What of each reply was context sent before, by message id."""
+    found: dict[str, Split] = {}
+    for line in timelines:
+        before = 0
+        for event in line.events:
+            if isinstance(event, Mark) and event.kind in {MarkKind.COMPACTION, MarkKind.CLEAR}:
+                before = 0
+            elif isinstance(event, Answered) and event.message_id in billed:
+                found[event.message_id] = _split(billed[event.message_id], before)
+                before = event.metered.reported.prompt
+    return found
+
+
+def _split(each: Billed, before: int) -> Split:
+    usage = each.reply.metered.usage
+    left = min(before, usage.prompt)
+    tokens: dict[Lane, int] = {}
+    lanes: dict[Lane, Money] = {}
+    for lane in _LANE_ORDER:
+        have = usage.lane(lane)
+        tokens[lane] = part = min(left, have)
+        lanes[lane] = scale(each.bill.lane(lane), part, have) if have else 0
+        left -= part
+    return Split(tokens=tokens, lanes=lanes)
+
+
+def by_category(billed: Iterable[Billed], timelines: Iterable[Timeline]) -> dict[str, Totals]:
+    """Totals by category, all six always there; they add up to the totals, and replies count where their work was."""
+    known = {each.reply.message_id: each for each in billed}
+    splits, places = resent(timelines, known), kinds(known.values())
+    found = {category: Totals() for category in Category}
+    overhead = found[Category.CONTEXT]
+    for message, each in known.items():
+        found[places[message]].add(each)
+        if message in splits:
+            _move(splits[message], found[places[message]], overhead)
+    return {category.value: totals for category, totals in found.items()}
+
+
+def _move(split: Split, source: Totals, target: Totals) -> None:
+    for lane, tokens in split.tokens.items():
+        source.tokens[lane.value] -= tokens
+        target.tokens[lane.value] += tokens
+    for lane, amount in split.lanes.items():
+        source.lanes[lane.value] -= amount
+        target.lanes[lane.value] += amount
+        source.cost -= amount
+        target.cost += amount
+
+

@@ -1,0 +1,87 @@
+"""Replies by day, project, model, session, agent type, skill, MCP server and tool.
+
+Every reply is in exactly one group of each kind, so each kind adds up to the totals.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from underspend.audit.bills import Billed
+from underspend.audit.days import Days
+from underspend.audit.totals import Totals
+from underspend.core.call import Role
+
+NO_TOOL = "(no tool)"
+NO_SKILL = "(no skill)"
+NO_SERVER = "(no MCP server)"
+MAIN = "main"
+SUBAGENT = "(sub-agent)"
+
+Key = Callable[[Billed], str]
+
+
+def grouped(billed: Iterable[Billed], days: Days) -> dict[str, dict[str, Totals]]:
+    """Totals by kind of group and by its name; days in order, all else the dearest first."""
+    keys: dict[str, Key] = {"by_day": lambda each: days.day(each.reply.at), **_KEYS}
+    # Each reply is counted once, in its cell of all kinds together; the cells are far fewer than the replies.
+    cells: dict[tuple[str, ...], Totals] = {}
+    for each in billed:
+        place = tuple(key(each) for key in keys.values())
+        cell = cells.get(place)
+        if cell is None:
+            cell = cells[place] = Totals()
+        cell.add(each)
+    return {name: _merged(cells, index, in_order=name == "by_day") for index, name in enumerate(keys)}
+
+
+def _merged(cells: Mapping[tuple[str, ...], Totals], index: int, *, in_order: bool) -> dict[str, Totals]:
+    found: dict[str, Totals] = {}
+    for place, cell in cells.items():
+        found.setdefault(place[index], Totals()).merge(cell)
+    return dict(sorted(found.items())) if in_order else dearest_first(found)
+
+
+def dearest_first(group: Mapping[str, Totals]) -> dict[str, Totals]:
+    """The same groups by dollars, then by name."""
+    return dict(sorted(group.items(), key=lambda item: (-item[1].cost, -item[1].requests, item[0])))
+
+
+def agent_of(each: Billed) -> str:
+    """Who asked: "main", a sub-agent's type, or the role of what is neither."""
+    if each.line.agent_type:
+        return each.line.agent_type
+    if each.is_agent:
+        return SUBAGENT
+    return MAIN if each.line.role is Role.MAIN else each.line.role.value
+
+
+def tool_of(each: Billed) -> str:
+    """The tool a reply used; of several the one used most, of equals the first used."""
+    tools = each.reply.tools
+    if not tools:
+        return NO_TOOL
+    if len(tools) == 1:
+        return tools[0].name
+    return Counter(use.name for use in tools).most_common(1)[0][0]
+
+
+def server_of(each: Billed) -> str:
+    """The MCP server of the tool a reply is counted under."""
+    name = tool_of(each)
+    for use in each.reply.tools:
+        if use.name == name:
+            return use.mcp_server or NO_SERVER
+    return NO_SERVER
+
+
+_KEYS: dict[str, Key] = {
+    "by_session": lambda each: each.line.session,
+    "by_project": lambda each: each.line.project or "(no project)",
+    "by_model": lambda each: each.model,
+    "by_agent": agent_of,
+    "by_skill": lambda each: each.reply.skill or NO_SKILL,
+    "by_mcp_server": server_of,
+    "by_tool": tool_of,
+}

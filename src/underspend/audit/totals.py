@@ -1,0 +1,94 @@
+"""What many replies add up to, in the words of the bill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from underspend.audit.bills import LANES, Billed
+from underspend.core.money import Money
+
+EXTRA = "extra"
+"""What is billed beside tokens: web searches and the like."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Totals:
+    """Replies, tokens by lane and dollars (integer pico-dollars).
+
+    `output_estimated` and `unseen` are the output that was never recorded, in tokens and dollars; they are in no other
+    figure. `nested` counts the replies known only from a sub-agent's progress lines in its parent's file, `nested_cost`
+    their dollars (both are in the totals). `unpriced` counts replies of which some part has no known price.
+    """
+
+    requests: int = 0
+    tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys((lane.value for lane in LANES), 0))
+    output_estimated: int = 0
+    cost: Money = 0
+    unseen: Money = 0
+    lanes: dict[str, Money] = field(default_factory=lambda: {**dict.fromkeys((lane.value for lane in LANES), 0), EXTRA: 0})
+    nested: int = 0
+    nested_cost: Money = 0
+    unpriced: int = 0
+    web_searches: int = 0
+    thinking: int = 0
+
+    @property
+    def prompt(self) -> int:
+        """All tokens that went in."""
+        return sum(self.tokens.values()) - self.tokens["output"]
+
+    @property
+    def hit_share(self) -> float | None:
+        """The part of the prompt tokens read from the cache, 0 to 1; None without prompts."""
+        return self.tokens["cache_read"] / self.prompt if self.prompt else None
+
+    def add(self, each: Billed) -> None:
+        """Counts one reply in."""
+        usage, bill, reply = each.reply.metered.usage, each.bill, each.reply
+        self.requests += 1
+        for lane in LANES:
+            self.tokens[lane.value] += usage.lane(lane)
+        for line in bill.lines:
+            self.lanes[line.lane.value] += line.amount
+        self.lanes[EXTRA] += sum(amount for _, amount in bill.extras)
+        self.cost += bill.total
+        self.output_estimated += reply.unseen_output
+        self.unseen += each.unseen
+        self.web_searches += reply.metered.web_searches
+        self.thinking += reply.metered.thinking_tokens
+        if reply.nested:
+            self.nested += 1
+            self.nested_cost += bill.total
+        if bill.unpriced:
+            self.unpriced += 1
+
+    def merge(self, other: Totals) -> None:
+        """Counts in what another has counted."""
+        for lane, count in other.tokens.items():
+            self.tokens[lane] += count
+        for lane, amount in other.lanes.items():
+            self.lanes[lane] += amount
+        for name in _PLAIN:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+_PLAIN = (
+    "requests",
+    "output_estimated",
+    "cost",
+    "unseen",
+    "nested",
+    "nested_cost",
+    "unpriced",
+    "web_searches",
+    "thinking",
+)
+
+
+def total(billed: Iterable[Billed]) -> Totals:
+    """All of them together."""
+    found = Totals()
+    for each in billed:
+        found.add(each)
+    return found
