@@ -24,7 +24,7 @@ _decode_event = msgspec.json.Decoder(_Event).decode
 class _Message:
     """One reply being put together from its events."""
 
-    __slots__ = ("body", "content", "delta_bytes", "deltas", "stop_reason", "stopped", "usage")
+    __slots__ = ("body", "content", "delta_bytes", "stop_reason", "stopped", "usage")
 
     def __init__(self, body: Json) -> None:
         self.body = body
@@ -33,7 +33,6 @@ class _Message:
         self.stop_reason = text(body.get("stop_reason"))
         self.stopped = False
         self.delta_bytes = 0
-        self.deltas = 0
 
     def end(self, event: _Event) -> None:
         self.usage = anthropic_usage.merge(self.usage, obj(_loads(event.usage)))
@@ -87,6 +86,10 @@ class AnthropicStreamMeter:
         return _joined(parts, notes=(*self._notes, f"{len(parts)} replies in one stream"))
 
     def _take(self, data: bytes) -> None:
+        if data.startswith(_DELTA_EVENT) and self._messages:
+            # Nearly all events are these, and of them only the size matters: not worth decoding.
+            self._messages[-1].delta_bytes += max(0, len(data) - _DELTA_FRAME - _JSON_PER_DELTA)
+            return
         try:
             self._read(_decode_event(data))
         except (msgspec.DecodeError, RecursionError):
@@ -112,8 +115,7 @@ class AnthropicStreamMeter:
 
     def _grow(self, event: _Event) -> None:
         if self._messages:
-            self._messages[-1].delta_bytes += len(bytes(event.delta))
-            self._messages[-1].deltas += 1
+            self._messages[-1].delta_bytes += max(0, len(bytes(event.delta)) - _JSON_PER_DELTA)
 
     def _start(self, message: _Message) -> None:
         same = self._messages and self._messages[-1].body.get("id") == message.body.get("id")
@@ -154,13 +156,14 @@ def metered_message(body: Json) -> Metered:
 
 
 _JSON_PER_DELTA = len(b'{"type":"text_delta","text":""}')
+_DELTA_EVENT = b'{"type":"content_block_delta"'
+_DELTA_FRAME = len(b'{"type":"content_block_delta","index":0,"delta":}')
 _BYTES_PER_TOKEN = 4
 
 
 def _output_of(message: _Message) -> int:
     # Escapes and JSON syntax make bytes per token larger than in plain text; rounding up keeps the estimate honest.
-    inner = message.delta_bytes - message.deltas * _JSON_PER_DELTA
-    return -(-max(0, inner) // _BYTES_PER_TOKEN)
+    return -(-message.delta_bytes // _BYTES_PER_TOKEN)
 
 
 def _metered(message: _Message, *, complete: bool, notes: tuple[str, ...]) -> Metered:

@@ -1,0 +1,147 @@
+"""CLAUDE.md files: what to cut from them, and what each section costs as it is sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from underspend.advisors.claimed import Claimed, per_month
+from underspend.advisors.memory_lint import Remark, lint
+from underspend.advisors.memory_text import Row, rows_of, sections_of, sent_bytes
+from underspend.advisors.places import folder_governed, governed
+from underspend.advisors.resends import resend_all
+from underspend.advisors.rule_data import rules
+from underspend.core.advisor import Advisor, Confidence, Finding, Surroundings, Urgency
+from underspend.core.call import Role
+from underspend.core.evidence import Evidence
+from underspend.core.history import History, Timeline
+from underspend.core.money import Money, scale, show
+from underspend.tokens.estimate import tokens_in
+
+__all__ = ["ClaudeMd", "Remark", "cuttable_tokens", "lint"]
+
+_WITHOUT_MEMORY = (Role.SIDE, Role.COMPACTION)
+_FIX = (
+    "Cut the lines named in the rows (`underspend lint {path}` prints them), between sessions: a change while one runs"
+    " rewrites its cache. Keep stack, conventions (at most 10), what never to do (at most 5), commands."
+)
+_WHY = (
+    "Every session writes the file to the cache once and reads it again with every reply. The dollars are the text's"
+    " tokens (estimated from its length) at what your own {replies} replies in {sessions} sessions at or under its"
+    " folder were billed for tokens in that place; the text of today is taken for the text of then."
+)
+
+
+class ClaudeMd(Advisor):
+    """Lints each memory file, and says what its sections and the lines to cut cost in the sessions that carried it."""
+
+    __slots__ = ()
+    name: ClassVar[str] = "claude-md"
+
+    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
+        """At most one finding per file: its remarks, then the price of every section."""
+        for path, text in sorted(around.memory_files.items()):
+            timelines = _carriers(history, path, around)
+            found = _File(path, text, timelines, history, around).finding()
+            if found:
+                yield found
+
+
+def cuttable_tokens(text: str, remarks: Iterable[Remark]) -> int:
+    """About how many tokens the lines hold that have a remark (optional ones left out)."""
+    return _tokens_of(_cuttable(rows_of(text), remarks))
+
+
+def _cuttable(rows: Sequence[Row], remarks: Iterable[Remark]) -> list[Row]:
+    marked: set[int] = set()
+    for remark in remarks:
+        if not remark.optional:
+            marked.update(range(remark.line, remark.last_line + 1))
+    return [row for row in rows if row.number in marked]
+
+
+def _tokens_of(rows: Iterable[Row]) -> int:
+    return tokens_in(sum(sent_bytes(row) for row in rows))
+
+
+def _carriers(history: History, path: str, around: Surroundings) -> list[Timeline]:
+    """The timelines whose prompts hold a memory file."""
+    without = rules("claude_md")["loading"]["agents_without"]
+    folder = folder_governed(path, around.settings)
+    return [
+        line
+        for line in governed(history, folder)
+        if line.role not in _WITHOUT_MEMORY and line.agent_type not in without and line.replies
+    ]
+
+
+class _File:
+    """One memory file and the timelines that carried it."""
+
+    def __init__(
+        self, path: str, text: str, timelines: list[Timeline], history: History, around: Surroundings
+    ) -> None:
+        self._path = path
+        self._rows = rows_of(text)
+        self._remarks = lint(text, path)
+        self._timelines = timelines
+        self._history = history
+        self._bytes = sum(sent_bytes(row) for row in self._rows)
+        self._cut = Claimed(around.bills)
+        resend_all(timelines, _tokens_of(_cuttable(self._rows, self._remarks)), self._cut)
+        self._all = resend_all(timelines, tokens_in(self._bytes), Claimed(around.bills))
+
+    def finding(self) -> Finding | None:
+        faults = [remark for remark in self._remarks if not remark.optional]
+        if not faults and not self._all:
+            return None
+        return Finding(
+            id=f"{ClaudeMd.name}/{self._path}",
+            urgency=Urgency.FIX_NOW if faults else Urgency.FYI,
+            title=self._title(len(faults)),
+            amount=self._cut.total,
+            confidence=Confidence.MEDIUM,
+            evidence=Evidence.ESTIMATED,
+            why=_WHY.format(
+                replies=sum(len(line.replies) for line in self._timelines),
+                sessions=len({line.session for line in self._timelines}),
+            ),
+            fix=_FIX.format(path=self._path) if faults else "",
+            claims=self._cut.claims(),
+            rows=(*self._remark_rows(), *self._section_rows()),
+        )
+
+    def _title(self, faults: int) -> str:
+        costs = f"{self._path} costs {show(self._monthly(self._all))} a month"
+        if not faults:
+            return f"{costs}; nothing in it to cut"
+        some = "1 remark" if faults == 1 else f"{faults} remarks"
+        if not self._all:
+            return f"{self._path}: {some}; no session of this history carried it"
+        return f"{costs}, {show(self._monthly(self._cut.total))} of it for lines to cut ({some})"
+
+    def _monthly(self, amount: Money) -> Money:
+        return per_month(amount, self._history)
+
+    def _share(self, size: int) -> Money:
+        return scale(self._all, size, self._bytes) if self._bytes else 0
+
+    def _remark_rows(self) -> Iterator[Mapping[str, str | int]]:
+        for remark in self._remarks:
+            size = sum(sent_bytes(row) for row in self._rows[remark.line - 1 : remark.last_line])
+            cost = 0 if remark.rule == "missing-section" else size
+            yield self._printable(remark.line, remark.section, remark.rule, cost, remark.message)
+
+    def _section_rows(self) -> Iterator[Mapping[str, str | int]]:
+        for section in sections_of(self._rows):
+            yield self._printable(section.rows[0].number, section.title, "(whole section)", section.sent_bytes, "")
+
+    def _printable(self, line: int, section: str, rule: str, size: int, message: str) -> Mapping[str, str | int]:  # noqa: PLR0913, PLR0917  # the columns of one row
+        return {
+            "where": f"{self._path}:{line}",
+            "section": section,
+            "rule": rule,
+            "tokens": tokens_in(size),
+            "usd_per_month": show(self._monthly(self._share(size))),
+            "message": message,
+        }

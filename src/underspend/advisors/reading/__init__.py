@@ -1,0 +1,21 @@
+"""How advisors read a timeline: prompts by position, replies with what came before them, how long a result stayed."""
+
+from underspend.advisors.reading.carried import Carried, Stretch, stretches
+from underspend.advisors.reading.prompts import PROMPT_ORDER, Part, Prompt, netted, prompt_of
+from underspend.advisors.reading.steps import MINUTE, Step, moment, segments, steps
+
+__all__ = [
+    "MINUTE",
+    "PROMPT_ORDER",
+    "Carried",
+    "Part",
+    "Prompt",
+    "Step",
+    "Stretch",
+    "moment",
+    "netted",
+    "prompt_of",
+    "segments",
+    "steps",
+    "stretches",
+]

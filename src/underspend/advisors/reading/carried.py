@@ -1,0 +1,119 @@
+"""How long each tool result stayed in the context, and what that cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from underspend.advisors.reading.prompts import Part
+from underspend.advisors.reading.steps import BREAKS, Step, segments
+from underspend.core.history import Event, Mark, MarkKind, Result, ToolUse
+from underspend.core.money import Money
+from underspend.core.usage import Lane
+from underspend.tokens.estimate import tokens_in
+
+LEAVING = frozenset({*BREAKS, MarkKind.MICROCOMPACTION})
+"""Marks after which a result is held to have left. Which ones a microcompaction dropped is not recorded."""
+
+_IMAGE_TOKENS = 1_500
+"""An image at the size to which clients shrink it; held to what the prompt really grew by."""
+
+
+@dataclass(slots=True)
+class Carried:
+    """A result in the context: at position `start` for `tokens`, from step `entered` until before step `left`."""
+
+    result: Result
+    use: ToolUse | None
+    tokens: int
+    start: int
+    entered: int
+    left: int
+
+    @property
+    def stop(self) -> int:
+        """The position after its last token."""
+        return self.start + self.tokens
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Steps of one unbroken context, and the results that entered it, in order."""
+
+    steps: Sequence[Step]
+    results: list[Carried]
+    _reads: list[Money]
+    _cold: list[int]
+
+    def cost(self, carried: Carried) -> Money:
+        """What the result cost from its entry until it left."""
+        inside = [at for at in self._cold if carried.entered < at < carried.left]
+        warm = self._reads[carried.left] - self._reads[carried.entered + 1]
+        total = carried.tokens * warm + self._charged(carried, carried.entered)
+        for at in inside:
+            read = self._reads[at + 1] - self._reads[at]
+            total += self._charged(carried, at) - carried.tokens * read
+        return total
+
+    def charges(self, carried: Carried, beyond: int = 0) -> Iterator[tuple[Step, Part]]:
+        """What each step paid for the result's tokens after its first `beyond`, lane by lane."""
+        for at in range(carried.entered, carried.left):
+            step = self.steps[at]
+            for part in step.prompt.between(carried.start + beyond, carried.stop):
+                yield step, part
+
+    def _charged(self, carried: Carried, at: int) -> Money:
+        return sum(part.amount for part in self.steps[at].prompt.between(carried.start, carried.stop))
+
+
+def stretches(row: Sequence[Step]) -> list[Stretch]:
+    """The contexts of a row of steps, each with the results in it."""
+    uses = {use.id: use for step in row for use in step.reply.tools}
+    return [_stretch(segment, uses) for segment in segments(row, LEAVING)]
+
+
+def _stretch(row: list[Step], uses: Mapping[str, ToolUse]) -> Stretch:
+    results: list[Carried] = []
+    here: list[Carried] = []
+    cold = []
+    for index, step in enumerate(row):
+        new = _entering(step, row[index - 1] if index else None)
+        start = step.prompt.size - sum(tokens for _, tokens in new)
+        # A prompt that shrank lost its end (the person went back): what stood there is gone, and new results take its
+        # place, so that no two results ever share a position.
+        while here and here[-1].stop > start:
+            here.pop().left = index
+        if here and here[-1].stop > step.prompt.read:
+            cold.append(index)
+        for result, tokens in new:
+            here.append(Carried(result, uses.get(result.use_id), tokens, start, index, len(row)))
+            results.append(here[-1])
+            start += tokens
+    reads = list(accumulate((step.prompt.rate_of(Lane.CACHE_READ) or 0 for step in row), initial=0))
+    return Stretch(row, results, reads, cold)
+
+
+def _entering(step: Step, earlier: Step | None) -> list[tuple[Result, int]]:
+    """The results that this step's prompt brought in, with their tokens: as estimated, at most what it grew by."""
+    found = [event for event in _since_break(step.before) if isinstance(event, Result)]
+    if not found:
+        return []
+    sizes = [tokens_in(result.size) + result.images * _IMAGE_TOKENS for result in found]
+    room = step.prompt.size - (earlier.prompt.size if earlier else 0)
+    if room < 0:
+        room = step.prompt.size
+    total = sum(sizes)
+    if total > room:
+        sizes = [size * room // total for size in sizes]
+    return [(result, size) for result, size in zip(found, sizes, strict=True) if size]
+
+
+def _since_break(before: Sequence[Event]) -> Sequence[Event]:
+    """What came after the last break: results from before it went into the summary, not into this prompt."""
+    for index in range(len(before) - 1, -1, -1):
+        event = before[index]
+        if isinstance(event, Mark) and event.kind in LEAVING:
+            # A microcompaction leaves the newest results in place.
+            return before if event.kind is MarkKind.MICROCOMPACTION else before[index + 1 :]
+    return before

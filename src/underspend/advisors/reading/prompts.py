@@ -1,0 +1,136 @@
+"""The prompt of a reply as a line of tokens, each stretch of it with what it was billed at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from underspend.core.advisor import Claim, RateSource
+from underspend.core.history import Answered
+from underspend.core.money import Money, scale
+from underspend.core.reply import Bill
+from underspend.core.usage import Lane, Metered, Usage
+
+PROMPT_ORDER = (Lane.CACHE_READ, Lane.CACHE_WRITE_1H, Lane.CACHE_WRITE_5M, Lane.INPUT)
+"""How the lanes lie in a prompt: what was read comes first, long writes precede short ones, fresh tokens are last."""
+
+_NOT_THE_PROMPT = frozenset({"advisor_message", "compaction"})
+
+
+class Part(NamedTuple):
+    """So many tokens of a prompt that were billed in one lane at one rate (pico-dollars per token)."""
+
+    lane: Lane
+    tokens: int
+    rate: Money
+
+    @property
+    def amount(self) -> Money:
+        """What these tokens cost."""
+        return self.tokens * self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The prompt a reply was asked with.
+
+    `parts` are in prompt order, without empty ones. `warm` is how many tokens it left in the cache. The rates are
+    those of the reply's bill, 0 where the bill has none (an unpriced model).
+    """
+
+    parts: tuple[Part, ...]
+    size: int
+    read: int
+    warm: int
+
+    def between(self, start: int, stop: int) -> list[Part]:
+        """The tokens at positions `start` to `stop`, as they were billed; what lies outside the prompt is left out."""
+        found = []
+        at = 0
+        for part in self.parts:
+            end = at + part.tokens
+            if end > start and at < stop:
+                found.append(Part(part.lane, min(end, stop) - max(at, start), part.rate))
+            at = end
+        return found
+
+    def rate_of(self, lane: Lane) -> Money | None:
+        """What a token of the lane cost in this prompt; None when it has none."""
+        return next((part.rate for part in self.parts if part.lane is lane), None)
+
+    def rate_in(self, lane: Lane, reply: Answered, rates: RateSource) -> Money | None:
+        """What a token of the lane cost or would have cost in this prompt; None for an unpriced model.
+
+        A lane that the prompt does not use is held to the listed rate, times whatever the reply was charged above or
+        below the list (a place's premium, a batch's discount).
+        """
+        paid = self.rate_of(lane)
+        if paid is not None:
+            return paid or None
+        model = reply.metered.model or reply.asked_model
+        listed = None if model is None else rates.rate(model, lane, reply.at, self.size)
+        if model is None or listed is None or not self.parts:
+            return listed
+        known = self.parts[-1]
+        base = rates.rate(model, known.lane, reply.at, self.size)
+        return scale(listed, known.rate, base) if base and known.rate else None
+
+
+EMPTY = Prompt((), 0, 0, 0)
+"""The prompt of a reply without any prompt tokens (an error the client wrote down as a reply)."""
+
+
+def prompt_of(reply: Answered, bill: Bill | None) -> Prompt:
+    """The prompt of a reply as it was first sent.
+
+    Where a reply is several passes over one prompt (server tools), the first pass is the prompt and the last one says
+    what was left warm. Passes of other models (advisors) and compaction passes are not its prompt.
+    """
+    first, last = _passes(reply.metered)
+    if first is None or last is None:
+        return EMPTY
+    usage, closing = reply.metered.units[first].usage, reply.metered.units[last].usage
+    warm = closing.cache_read + closing.cache_write_1h + closing.cache_write_5m
+    return Prompt(_parts(usage, first, bill), usage.prompt, usage.cache_read, warm)
+
+
+def _passes(metered: Metered) -> tuple[int | None, int | None]:
+    units = metered.units
+    if len(units) == 1:
+        return (0, 0) if units[0].kind not in _NOT_THE_PROMPT else (None, None)
+    own = [index for index, unit in enumerate(units) if unit.billed and unit.kind not in _NOT_THE_PROMPT]
+    return (own[0], own[-1]) if own else (None, None)
+
+
+def _parts(usage: Usage, unit: int, bill: Bill | None) -> tuple[Part, ...]:
+    lines = {line.lane: line for line in bill.lines if line.unit == unit} if bill is not None else {}
+    parts = []
+    for lane, tokens in (
+        (Lane.CACHE_READ, usage.cache_read),
+        (Lane.CACHE_WRITE_1H, usage.cache_write_1h),
+        (Lane.CACHE_WRITE_5M, usage.cache_write_5m),
+        (Lane.INPUT, usage.input),
+    ):
+        if tokens > 0:
+            line = lines.get(lane)
+            # Rounded down, so that the parts of a prompt never add up to more than its bill.
+            parts.append(Part(lane, tokens, line.amount // line.tokens if line is not None and line.tokens else 0))
+    return tuple(parts)
+
+
+def netted(claims: Sequence[Claim], amount: Money) -> list[Claim]:
+    """The claims, each reduced in proportion so that together they come to `amount` (at most what they are now)."""
+    total = sum(claim.amount for claim in claims)
+    if amount >= total:
+        return list(claims)
+    if amount <= 0:
+        return []
+    parts = [claim.amount * amount // total for claim in claims]
+    rest = amount - sum(parts)
+    made = []
+    for claim, part in zip(claims, parts, strict=True):
+        more = min(rest, claim.amount - part)
+        rest -= more
+        made.append(Claim(message_id=claim.message_id, lane=claim.lane, amount=part + more))
+    return made

@@ -1,0 +1,187 @@
+"""The transcripts against the client's own totals: what the client counted that no transcript holds, in dollars.
+
+Claude Code writes a running total (`cost-state`) into a session. It covers calls that leave no line: compactions,
+titles, classifiers. Replies cut before their end are in neither, though the provider bills them: they are found by
+what the retry reads from the cache beyond the prompt before it, which only the cut call can have written.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+
+from underspend.audit.bills import Billed
+from underspend.audit.days import HOUR
+from underspend.core.advisor import RateSource
+from underspend.core.history import Answered, ClientTotal, History, Mark, MarkKind, Timeline
+from underspend.core.money import Money, from_usd
+from underspend.core.usage import Lane
+from underspend.pricing.catalogue import Catalogue, catalogue
+from underspend.pricing.cost import cost
+
+COMPACTION, AUXILIARY, ASKED_MODEL, CUT, EARLIER = (
+    "compaction calls",
+    "auxiliary calls",
+    "priced by the model asked for",
+    "replies cut before their end",
+    "inherited from the session it was forked from",
+)
+LATER, PRICES = "answered after the client's last total", "prices and rounding"
+
+_FIELDS = {
+    "input_tokens": "inputTokens",
+    "output_tokens": "outputTokens",
+    "cache_read_tokens": "cacheReadInputTokens",
+    "cache_write_tokens": "cacheCreationInputTokens",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One named part of the difference. `amount` may be negative; `calls` is 0 where they cannot be counted.
+
+    `beyond` is what the client's total lacks too: it is no part of the difference. `at_most` bounds an estimate.
+    """
+
+    what: str
+    amount: Money
+    calls: int = 0
+    beyond: bool = False
+    at_most: Money = 0
+    tokens: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """A session with a total of the client's own: `client` − `transcripts` is the sum of the causes not `beyond`."""
+
+    session: str
+    client: Money
+    transcripts: Money
+    causes: tuple[Cause, ...]
+
+
+def reconcile(
+    history: History, billed: Sequence[Billed], rates: RateSource, prices: Catalogue | None = None
+) -> list[Reconciled]:
+    """Every session with a client total, the last total of each, the largest difference first."""
+    last = {each.session: each for each in history.totals}
+    ours: dict[str, list[Billed]] = defaultdict(list)
+    for each in billed:
+        ours[each.line.session].append(each)
+    marks = _compactions(history.timelines)
+    lines: dict[str, list[Timeline]] = defaultdict(list)
+    for line in history.timelines:
+        lines[line.session].append(line)
+    found = []
+    for session, told in last.items():
+        dollars = _dollars(told.usd)
+        if dollars is not None:
+            cuts = cut_replies(lines[session], rates)
+            found.append(_session(told, dollars, ours[session], marks.get(session, 0), cuts, prices or catalogue()))
+    return sorted(found, key=lambda each: (-abs(each.client - each.transcripts), each.session))
+
+
+def _session(  # noqa: PLR0913, PLR0917  # what is known of one session
+    told: ClientTotal, dollars: Money, ours: Sequence[Billed], compactions: int, cut: Cause | None, prices: Catalogue
+) -> Reconciled:
+    transcripts = sum(each.bill.total for each in ours)
+    covered = [each for each in ours if not told.covers or each.reply.at <= told.covers]
+    later = sum(each.bill.total for each in ours) - sum(each.bill.total for each in covered)
+    asked = _as_asked(covered, prices)
+    rest = _rest(told, covered)
+    left = dollars - transcripts + later - asked
+    causes = [Cause(what=LATER, amount=-later, calls=len(ours) - len(covered))] if later else []
+    if asked:
+        causes.append(Cause(what=ASKED_MODEL, amount=asked, calls=sum(map(_other_model, covered))))
+    if abs(left) <= len(ours) + 1 or not any(count > 0 for count in rest.values()):
+        causes += [Cause(what=PRICES, amount=left)] if left else []
+    else:
+        causes.append(Cause(what=COMPACTION if compactions else AUXILIARY, amount=left, calls=compactions, tokens=rest))
+    if cut:
+        causes.append(cut)
+    return Reconciled(session=told.session, client=dollars, transcripts=transcripts, causes=tuple(causes))
+
+
+def _dollars(usd: str) -> Money | None:
+    """The client's float, to the pico-dollar; None for anything that is no amount."""
+    try:
+        return from_usd(Decimal(usd).quantize(Decimal(1).scaleb(-12)))
+    except (InvalidOperation, ValueError):
+        return None
+
+
+def _other_model(each: Billed) -> bool:
+    asked = each.reply.asked_model
+    return asked is not None and asked != each.reply.metered.model
+
+
+def _as_asked(ours: Iterable[Billed], prices: Catalogue) -> Money:
+    """What replies of another model than the one asked for would add at the asked model's prices."""
+    found = 0
+    for each in ours:
+        if _other_model(each):
+            bill = cost(each.reply.metered, at=each.reply.at, catalogue=prices, model=each.reply.asked_model)
+            found += bill.total - each.bill.total if bill.priced else 0
+    return found
+
+
+def _rest(told: ClientTotal, ours: Iterable[Billed]) -> dict[str, int]:
+    """Tokens the client counted that no transcript holds."""
+    rest = {name: sum(by.get(key, 0) for by in told.by_model.values()) for name, key in _FIELDS.items()}
+    for each in ours:
+        usage = each.reply.metered.usage
+        rest["input_tokens"] -= usage.input
+        rest["output_tokens"] -= usage.output
+        rest["cache_read_tokens"] -= usage.cache_read
+        rest["cache_write_tokens"] -= usage.cache_write_5m + usage.cache_write_1h
+    return rest
+
+
+def _compactions(lines: Iterable[Timeline]) -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    for line in lines:
+        for event in line.events:
+            if isinstance(event, Mark) and event.kind is MarkKind.COMPACTION:
+                found[line.session] += 1
+    return found
+
+
+def cut_replies(lines: Iterable[Timeline], rates: RateSource) -> Cause | None:
+    """Replies cut before their end: their prompt as read and written, and at most as much output as their retry's.
+
+    The prompt is what the retry shows was in the cache already; the output is unknown and only in `at_most`.
+    """
+    calls, amount, at_most = 0, 0, 0
+    tokens = {"cache_read_tokens": 0, "cache_write_tokens": 0}
+    for line in lines:
+        for before, retry in _retries(line):
+            model, at = retry.metered.model or "", retry.at
+            read, written = before, retry.metered.reported.cache_read - before
+            lane = Lane.CACHE_WRITE_1H if rates.ttl_micros(retry) >= HOUR else Lane.CACHE_WRITE_5M
+            each = [rates.rate(model, kind, at, read + written) for kind in (Lane.CACHE_READ, lane, Lane.OUTPUT)]
+            if None in each:
+                continue
+            reading, writing, output = (rate or 0 for rate in each)
+            prompt = read * reading + written * writing
+            calls, amount = calls + 1, amount + prompt
+            at_most += prompt + retry.metered.reported.output * output
+            tokens["cache_read_tokens"] += read
+            tokens["cache_write_tokens"] += written
+    return Cause(what=CUT, amount=amount, calls=calls, beyond=True, at_most=at_most, tokens=tokens) if calls else None
+
+
+def _retries(line: Timeline) -> Iterable[tuple[int, Answered]]:
+    """Replies that read more than the prompt before them held, and that prompt's tokens."""
+    before: Answered | None = None
+    for event in line.events:
+        if isinstance(event, Mark) and event.kind in {MarkKind.COMPACTION, MarkKind.RESUME, MarkKind.CLEAR}:
+            before = None
+        elif isinstance(event, Answered):
+            usage = event.metered.reported
+            same = before is not None and before.metered.model == event.metered.model
+            if before is not None and same and 0 < before.metered.reported.prompt < usage.cache_read:
+                yield before.metered.reported.prompt, event
+            before = event

@@ -1,0 +1,66 @@
+"""What was taken from one file, in the form that is kept in the cache and passed between processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from underspend.core.history import AlwaysLoaded, Answered, ClientTotal, Mark, Result, Skipped, Typed
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to read: where it is, what its place among the others says, and its state when it was found."""
+
+    path: str
+    project: str
+    size: int
+    modified: int
+    inode: int
+    is_agent: bool = False
+
+
+class Part(msgspec.Struct, array_like=True):
+    """One timeline's events in one file, each kind in the order of its lines.
+
+    `typed_ids` and `mark_ids` are the entries' own ids (hashed), equal in every copy of an entry. `inline` is an agent
+    whose lines stand among those of the main loop, `nested` one known from the main loop's progress notes.
+    """
+
+    agent: str | None = None
+    agent_type: str | None = None
+    parent_use: str | None = None
+    inline: bool = False
+    nested: bool = False
+    answered: list[Answered] = msgspec.field(default_factory=list)
+    results: list[Result] = msgspec.field(default_factory=list)
+    typed: list[Typed] = msgspec.field(default_factory=list)
+    marks: list[Mark] = msgspec.field(default_factory=list)
+    typed_ids: list[int] = msgspec.field(default_factory=list)
+    mark_ids: list[int] = msgspec.field(default_factory=list)
+
+
+class Extract(msgspec.Struct, array_like=True):
+    """Everything that a file says.
+
+    `foreign` names the replies that the file itself says were made for another session, `copied_from` that session.
+    """
+
+    session: str
+    directory: str = ""
+    entrypoint: str | None = None
+    first: int = 0
+    last: int = 0
+    lines: int = 0
+    copied_from: str | None = None
+    foreign: list[str] = msgspec.field(default_factory=list)
+    parts: list[Part] = msgspec.field(default_factory=list)
+    totals: list[ClientTotal] = msgspec.field(default_factory=list)
+    loaded: list[AlwaysLoaded] = msgspec.field(default_factory=list)
+    skipped: list[Skipped] = msgspec.field(default_factory=list)
+    unknown: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+pack = msgspec.msgpack.Encoder().encode
+unpack = msgspec.msgpack.Decoder(Extract).decode
