@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from underspend.reports import sums
 from underspend.reports.entry import Entry, columns, entry
@@ -38,6 +39,21 @@ def costliest_calls(engine: Engine, *, where: Filter | None = None, limit: int =
         return tuple(entry(row) for row in connection.execute(query).mappings())
 
 
+def _models(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> dict[str, list[str]]:
+    """The models of each session, the dearest first."""
+    query = (
+        select(calls.c.session, MODEL.label("model"))
+        .select_from(SOURCE)
+        .where(*conditions, MODEL.is_not(None))
+        .group_by(calls.c.session, MODEL)
+        .order_by(func.sum(calls.c.cost_pico).desc(), MODEL)
+    )
+    used: dict[str, list[str]] = {}
+    for session, model in connection.execute(query):
+        used.setdefault(session, []).append(model)
+    return used
+
+
 def costliest_sessions(engine: Engine, *, where: Filter | None = None, limit: int = 10) -> tuple[Session, ...]:
     """At most `limit` sessions, the dearest first; calls without a session are in none."""
     conditions = [*(where or Filter()).conditions(), calls.c.session.is_not(None)]
@@ -57,17 +73,7 @@ def costliest_sessions(engine: Engine, *, where: Filter | None = None, limit: in
     )
     with engine.connect() as connection:
         rows = connection.execute(query).mappings().all()
-        names = [row["session"] for row in rows]
-        models = (
-            select(calls.c.session, MODEL.label("model"))
-            .select_from(SOURCE)
-            .where(*conditions, calls.c.session.in_(names), MODEL.is_not(None))
-            .group_by(calls.c.session, MODEL)
-            .order_by(func.sum(calls.c.cost_pico).desc(), MODEL)
-        )
-        used: dict[str, list[str]] = {}
-        for session, model in connection.execute(models):
-            used.setdefault(session, []).append(model)
+        used = _models(connection, [*conditions, calls.c.session.in_([row["session"] for row in rows])])
     return tuple(
         Session(
             session=row["session"],
