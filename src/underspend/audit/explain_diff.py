@@ -32,11 +32,12 @@ UNKNOWN = "models ccusage has no price for"
 UNPRICED = "models we have no price for"
 ABSENT = "replies that are not in the export"
 MORE = "rows of the export that are not in these transcripts"
-COUNTED = "tokens counted otherwise"
-PRICES = "list prices that differ"
+COUNTED = "not explained: tokens counted otherwise"
+PRICES = "not explained: other prices"
+DATED = "prices that changed since (ccusage: one price for all time)"
 ROUNDING = "rounding of ccusage's floats"
 
-_NAMED = (NESTED, WEB, GEO, FAST, TIER, NULL, UNKNOWN, UNPRICED, ABSENT, MORE, ROUNDING)
+_UNEXPLAINED = (COUNTED, PRICES)
 _CENT_FRACTION = 10**6
 _SPLIT_AT = 200_000
 _SPLIT_MODELS = ("claude-sonnet-4-0", "claude-sonnet-4-5")
@@ -68,13 +69,13 @@ class Explained:
     @property
     def residual(self) -> Money:
         """What no cause explains."""
-        return sum(each.amount for each in self.causes if each.cause not in _NAMED)
+        return sum(each.amount for each in self.causes if each.cause in _UNEXPLAINED)
 
 
 def explain_diff(
-    billed: Sequence[Billed], export: Export, days: Days, prices: Catalogue | None = None
+    billed: Sequence[Billed], export: Export, days: Days, *, now: int, prices: Catalogue | None = None
 ) -> Explained:
-    """Our replies against an export of the same files. Days, weeks and months are those of the calendar's zone."""
+    """Our replies against an export of the same files, made now; days, weeks and months are the calendar's."""
     key = _key(export, days)
     ours: dict[tuple[str, str], list[Billed]] = defaultdict(list)
     ledger = _Ledger()
@@ -84,7 +85,7 @@ def explain_diff(
         else:
             ours[key(each), _model_name(each)].append(each)
     theirs = {(each.row, each.model): each for each in export.figures}
-    comparison = _Comparison(prices or catalogue(), ledger)
+    comparison = _Comparison(prices or catalogue(), ledger, now)
     for place in sorted({*ours, *theirs}):
         comparison.compare(place[0], ours.get(place, []), theirs.get(place))
     return Explained(
@@ -131,8 +132,9 @@ class _Ledger:
 class _Comparison:
     """Rows of one model, ours beside theirs."""
 
-    def __init__(self, prices: Catalogue, ledger: _Ledger) -> None:
+    def __init__(self, prices: Catalogue, ledger: _Ledger, now: int) -> None:
         self._prices = prices
+        self._now = now
         self._ledger = ledger
         self.tokens: dict[str, int] = defaultdict(int)
 
@@ -165,7 +167,9 @@ class _Comparison:
             self._ledger.add(TIER, standard - plain - split, row)
             kept = self._standard(each, counted)
             self._ledger.add(NULL, plain - kept, row)
-            expected += kept + split
+            today = self._standard(each, counted, at=self._now)
+            self._ledger.add(DATED, kept - today, row)
+            expected += today + split
         self._settle(row, ours, theirs, lost, expected)
 
     def _settle(
@@ -192,14 +196,14 @@ class _Comparison:
         bill = cost(replace(metered, **changed), at=each.reply.at, catalogue=self._prices)  # type: ignore[arg-type]  # texts of the same dataclass
         return sum(line.amount for line in bill.lines)
 
-    def _standard(self, each: Billed, usage: Usage) -> Money:
-        """At the standard rates of a short prompt, whatever the length."""
-        rates = self._rates(each)
+    def _standard(self, each: Billed, usage: Usage, *, at: int | None = None) -> Money:
+        """At the standard rates of a short prompt, whatever the length; those of the reply's time or of another."""
+        rates = self._rates(each, each.reply.at if at is None else at)
         return sum(usage.lane(lane) * (rates.lane(lane) or 0) for lane in LANES) if rates else 0
 
     def _split(self, each: Billed, usage: Usage) -> Money:
         """What ccusage adds for tokens past 200,000 of a lane."""
-        rates = self._rates(each)
+        rates = self._rates(each, self._now)
         if rates is None or each.model not in _SPLIT_MODELS:
             return 0
         written = usage.cache_write_5m + usage.cache_write_1h
@@ -210,8 +214,8 @@ class _Comparison:
             + scale(max(0, usage.output - _SPLIT_AT) * (rates.output or 0), 1, 2)
         )
 
-    def _rates(self, each: Billed) -> Rates | None:
-        return self._prices.rates(each.reply.metered.model or "", each.reply.at, 0, provider=each.reply.metered.provider)
+    def _rates(self, each: Billed, at: int) -> Rates | None:
+        return self._prices.rates(each.reply.metered.model or "", at, 0, provider=each.reply.metered.provider)
 
 
 def _gap(counted: Sequence[Usage], theirs: Figures) -> dict[str, int]:

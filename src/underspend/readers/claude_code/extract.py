@@ -331,6 +331,6 @@ def moment(value: object) -> int:
         return 0
     try:
         at = datetime.fromisoformat(value)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC) - timedelta()).__sub__(_EPOCH) // _MICROSECOND
+        return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
         return 0

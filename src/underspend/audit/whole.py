@@ -1,0 +1,167 @@
+"""The whole audit of a history: every figure that any surface shows, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+
+from underspend.audit import activity, categories, questions, trend
+from underspend.audit.bills import Billed, by_message, price
+from underspend.audit.days import Days
+from underspend.audit.findings import Found, Pace, look
+from underspend.audit.groups import grouped
+from underspend.audit.plan import Paying, Plan
+from underspend.audit.rates import CatalogueRates
+from underspend.audit.reconcile import Reconciled, cut_replies, reconcile
+from underspend.audit.reconcile import Cause as CutReplies
+from underspend.audit.surroundings import gather
+from underspend.audit.totals import Totals, total
+from underspend.core.advisor import Advisor, Surroundings
+from underspend.core.history import History, Skipped, Timeline
+from underspend.pricing.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which replies to look at: from `since` (inclusive) to `until` (exclusive) in µs; None asks for all.
+
+    `project` is its name or its directory; `model` as billed or as named; `session` the beginning of an id.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    project: str | None = None
+    model: str | None = None
+    session: str | None = None
+
+    def timelines(self, lines: Iterable[Timeline]) -> list[Timeline]:
+        """The chosen timelines, cut to the chosen time."""
+        kept = [line for line in lines if self._is_of(line)]
+        if self.since is None and self.until is None:
+            return kept
+        cut = (replace(line, events=[event for event in line.events if self._is_when(event.at)]) for line in kept)
+        return [line for line in cut if line.events]
+
+    def is_chosen(self, each: Billed) -> bool:
+        """Whether a reply of a chosen timeline is of the chosen model and time."""
+        return self._is_when(each.reply.at) and self.model in {None, each.model, each.reply.metered.model}
+
+    def _is_of(self, line: Timeline) -> bool:
+        if self.project is not None and self.project not in {line.project, line.directory}:
+            return False
+        return self.session is None or line.session.startswith(self.session)
+
+    def _is_when(self, at: int) -> bool:
+        return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """An audit. `groups` are by_day, by_session … by_category; `billed` the chosen replies oldest first.
+
+    `first_at` and `last_at` are the times of the first and last reply, 0 without any. `day` is the day that `timeline`
+    shows: the dearest. `cut` are replies cut before their end, which no total holds.
+    """
+
+    billed: Sequence[Billed]
+    days: Days
+    now: int
+    paying: Paying
+    pace: Pace
+    totals: Totals
+    groups: Mapping[str, Mapping[str, Totals]]
+    found: Found
+    questions: questions.Questions
+    trend: trend.Trend | None
+    forecast: trend.Forecast | None
+    blocks: Sequence[activity.Block]
+    day: str | None
+    timeline: Sequence[activity.Activity]
+    reconciled: Sequence[Reconciled]
+    cut: CutReplies | None
+    around: Surroundings
+    files: int = 0
+    skipped: Sequence[Skipped] = ()
+    unknown: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def first_at(self) -> int:
+        """The time of the first reply."""
+        return self.billed[0].reply.at if self.billed else 0
+
+    @property
+    def last_at(self) -> int:
+        """The time of the last reply."""
+        return self.billed[-1].reply.at if self.billed else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What an audit needs besides the history. `around` gathers what advisors may know, given priced bills."""
+
+    now: int
+    zone: tzinfo | None = None
+    paying: Paying = field(default_factory=lambda: Paying(plan=Plan.UNKNOWN, why="nobody said so"))
+    advisors: Sequence[type[Advisor]] = ()
+    choice: Choice = field(default_factory=Choice)
+    prices: Catalogue | None = None
+
+
+def audit(history: History, context: Context, *, around: Surroundings | None = None) -> Audit:
+    """The whole audit. `around` brings settings and memory files; its bills and rates are replaced by this history's."""
+    days, choice = Days(context.zone), context.choice
+    history = replace(history, timelines=choice.timelines(history.timelines))
+    everything = price(history, context.prices)
+    billed = [each for each in everything if choice.is_chosen(each)]
+    rates = CatalogueRates(history, context.prices)
+    bills = by_message(everything)
+    known = gather(history, now=context.now, bills=bills, rates=rates) if around is None else around
+    known = replace(known, now=context.now, bills=bills, rates=rates)
+    pace = pace_of(billed, days)
+    names = {each.reply.message_id for each in billed}
+    chosen = None if len(billed) == len(everything) else names.__contains__
+    places = categories.kinds(billed)
+    day = activity.dearest_day(billed, days)
+    sessions = {each.line.session for each in billed}
+    return Audit(
+        billed=billed,
+        days=days,
+        now=context.now,
+        paying=context.paying,
+        pace=pace,
+        totals=total(billed),
+        groups={**grouped(billed, days), "by_category": categories.by_category(billed, history.timelines)},
+        found=look(history, known, context.advisors, pace=pace, only=chosen),
+        questions=questions.ask(billed, places, context.prices),
+        trend=trend.trend(billed, days, context.now),
+        forecast=trend.forecast(billed, days, context.now),
+        blocks=activity.blocks(billed),
+        day=day,
+        timeline=activity.timeline(billed, day, days) if day else (),
+        reconciled=[] if _is_part(choice) else _reconciled(history, everything, rates, context.prices, sessions),
+        cut=cut_replies(history.timelines, rates),
+        around=known,
+        files=len(history.files),
+        skipped=history.skipped,
+        unknown=history.unknown,
+    )
+
+
+def pace_of(billed: Sequence[Billed], days: Days) -> Pace:
+    """The active days of the replies and the calendar days they span."""
+    if not billed:
+        return Pace(active=0, span=0)
+    active = {days.date(each.reply.at) for each in billed}
+    return Pace(active=len(active), span=(max(active) - min(active)).days + 1)
+
+
+def _is_part(choice: Choice) -> bool:
+    """Whether only a part of each session is looked at, which its own total could not be held against."""
+    return choice.since is not None or choice.until is not None or choice.model is not None
+
+
+def _reconciled(
+    history: History, billed: Sequence[Billed], rates: CatalogueRates, prices: Catalogue | None, sessions: set[str]
+) -> list[Reconciled]:
+    return [each for each in reconcile(history, billed, rates, prices) if each.session in sessions]
