@@ -14,8 +14,9 @@ NO_BILL = Bill()
 """What a reply without a bill costs as far as anybody knows."""
 
 _DAY = 86_400_000_000
-_DAYS_A_MONTH = 30
-_SHORTEST_DAYS = 7
+_MONTH_DAYS = 30
+_WORK_DAYS = 22
+_ENOUGH_DAYS = 7
 
 
 class Claimed:
@@ -67,7 +68,10 @@ def total(claims: tuple[Claim, ...]) -> Money:
 
 
 def per_month(amount: Money, history: History) -> Money:
-    """What an amount spent over a history is per thirty days; a history counts as a week at least."""
-    times = [reply.at for _, reply in history.replies()]
-    days = -(-(max(times) - min(times)) // _DAY) if times else 0
-    return scale(amount, _DAYS_A_MONTH, max(days, _SHORTEST_DAYS))
+    """What an amount spent over a history comes to in a month, by its active days (UTC) as the report counts them."""
+    days = {reply.at // _DAY for _, reply in history.replies()}
+    if not days:
+        return 0
+    span = max(days) - min(days) + 1
+    active = max(_WORK_DAYS, len(days)) if span < _ENOUGH_DAYS else (_MONTH_DAYS * len(days) + span // 2) // span
+    return scale(amount, max(active, 1), len(days))

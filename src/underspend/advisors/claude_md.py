@@ -78,9 +78,7 @@ def _carriers(history: History, path: str, around: Surroundings) -> list[Timelin
 class _File:
     """One memory file and the timelines that carried it."""
 
-    def __init__(
-        self, path: str, text: str, timelines: list[Timeline], history: History, around: Surroundings
-    ) -> None:
+    def __init__(self, path: str, text: str, timelines: list[Timeline], history: History, around: Surroundings) -> None:
         self._path = path
         self._rows = rows_of(text)
         self._remarks = lint(text, path)
@@ -136,7 +134,7 @@ class _File:
         for section in sections_of(self._rows):
             yield self._printable(section.rows[0].number, section.title, "(whole section)", section.sent_bytes, "")
 
-    def _printable(self, line: int, section: str, rule: str, size: int, message: str) -> Mapping[str, str | int]:  # noqa: PLR0913, PLR0917  # the columns of one row
+    def _printable(self, line: int, section: str, rule: str, size: int, message: str) -> Mapping[str, str | int]:
         return {
             "where": f"{self._path}:{line}",
             "section": section,

@@ -100,7 +100,9 @@ class _Found:
         drawn = re.compile(tree["pattern"])
         for run in _runs(row for row in rows if not row.hidden and drawn.search(row.text[:200])):
             if len(run) >= tree["least"]:
-                self.say("file-tree", run[0], "a file tree: the model lists files itself, and this one ages", last=run[-1])
+                self.say(
+                    "file-tree", run[0], "a file tree: the model lists files itself, and this one ages", last=run[-1]
+                )
 
     def comments(self, rows: list[Row]) -> None:
         """HTML comments, which only older clients send."""
@@ -116,7 +118,10 @@ class _Found:
         seen: dict[str, int] = {}
         for section in sections:
             body = _normal(" ".join(row.text for row in section.body))
-            if len(body) >= least and (first := seen.setdefault(body, section.rows[0].number)) != section.rows[0].number:
+            if (
+                len(body) >= least
+                and (first := seen.setdefault(body, section.rows[0].number)) != section.rows[0].number
+            ):
                 self.say("duplicate", section.rows[0], f"the same section as on line {first}", last=section.rows[-1])
                 told.update(row.number for row in section.rows)
         lines: dict[str, int] = {}

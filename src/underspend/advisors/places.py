@@ -18,9 +18,13 @@ def folder_governed(file: str, settings: Collection[str] = ()) -> PurePath | Non
     """The folder at and under which a file holds; None for everywhere.
 
     `<folder>/.claude/<file>` and `<folder>/<file>` hold for `<folder>`. A file that lies beside a settings.json in a
-    folder not called `.claude` lies in the client's own configuration folder and holds everywhere.
+    folder not called `.claude` lies in the client's own configuration folder and holds everywhere, as managed
+    settings do.
     """
-    folder = path_of(file).parent
+    path = path_of(file)
+    folder = path.parent
+    if path.name.startswith("managed-"):
+        return None
     if folder.name == ".claude":
         return folder.parent
     return None if any(path_of(each).parent == folder for each in settings) else folder
@@ -30,6 +34,4 @@ def governed(history: History, folder: PurePath | None) -> list[Timeline]:
     """The timelines that were started at or under a folder."""
     if folder is None:
         return list(history.timelines)
-    return [
-        line for line in history.timelines if line.directory and path_of(line.directory).is_relative_to(folder)
-    ]
+    return [line for line in history.timelines if line.directory and path_of(line.directory).is_relative_to(folder)]

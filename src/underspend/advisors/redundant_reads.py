@@ -14,6 +14,9 @@ from underspend.core.money import show
 READING = frozenset({"Read", "NotebookRead"})
 EDITING = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 
+_STUB = 300
+"""Newer clients answer a repeated read with a sentence ("unchanged since last read") of fewer characters."""
+
 
 class _Again(NamedTuple):
     timeline: Timeline
@@ -53,7 +56,7 @@ def _pairs(stretch: Stretch) -> Iterator[tuple[Carried, Carried]]:
         carried = results.get(use.id)
         if use.name not in READING or not use.target or carried is None:
             continue
-        if carried.result.is_error or not carried.result.digest:
+        if carried.result.is_error or not carried.result.digest or carried.result.size <= _STUB:
             continue
         key = (use.target, use.first_line, use.line_count)
         first = known.get(key)

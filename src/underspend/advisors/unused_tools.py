@@ -12,7 +12,7 @@ from underspend.advisors.rule_data import rules
 from underspend.core.advisor import Advisor, Confidence, Finding, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import History, Timeline, ToolUse
-from underspend.core.money import show
+from underspend.core.money import Money, scale, show
 from underspend.tokens.estimate import tokens_in
 
 TOOL, MCP_TOOL = "tool", "mcp_tool"
@@ -48,9 +48,9 @@ class UnusedTools(Advisor):
                     servers[server].add(tool)
                 elif tool not in used:
                     own.add(tool)
-        for server, tools in sorted(servers.items()):
-            if used.isdisjoint(tools):
-                yield from _finding(server, tools, sizes, history, around)
+        for server, names in sorted(servers.items()):
+            if used.isdisjoint(names):
+                yield from _finding(server, names, sizes, history, around)
         keep = rules("unused_tools")["keep"]
         yield from _finding(None, own.difference(keep), sizes, history, around)
 
@@ -88,7 +88,8 @@ def claim_tools(
         tokens = tokens_in(sum(size for name, size in known.items() if name in wanted))
         if tokens:
             carried[session] = tokens
-            resend_all(lines.get(session, ()), tokens, claimed, reach=tokens_in(sum(known.values())))
+            # Tools come first in a prompt: whatever was read from the cache, they were.
+            resend_all(lines.get(session, ()), tokens, claimed, reach=1)
     return carried
 
 
@@ -112,15 +113,21 @@ def _finding(
         why=_WHY.format(sessions=len(carried)),
         fix=_SERVER_FIX.format(server=server) if server else _OWN_FIX.format(names=names),
         claims=claimed.claims(),
-        rows=tuple(_rows(tools, sizes, history, around)),
+        rows=tuple(_rows(tools, sizes, carried, claimed.total)),
     )
 
 
 def _rows(
-    tools: set[str], sizes: Mapping[str, Mapping[str, int]], history: History, around: Surroundings
+    tools: set[str], sizes: Mapping[str, Mapping[str, int]], carried: Mapping[str, int], total: Money
 ) -> Iterator[Mapping[str, str | int]]:
-    for tool in sorted(tools):
-        alone = Claimed(around.bills)
-        carried = claim_tools((tool,), sizes, history, alone)
-        tokens = max(carried.values(), default=0)
-        yield {"tool": tool, "tokens": tokens, "sessions": len(carried), "usd": show(alone.total)}
+    """Each tool with its part of the whole, by size."""
+    held = {tool: sum(sizes[session].get(tool, 0) for session in carried) for tool in tools}
+    whole = sum(held.values())
+    for tool, size in sorted(held.items(), key=lambda pair: (-pair[1], pair[0])):
+        having = [session for session in carried if tool in sizes[session]]
+        yield {
+            "tool": tool,
+            "tokens": tokens_in(max((sizes[session][tool] for session in having), default=0)),
+            "sessions": len(having),
+            "usd": show(scale(total, size, whole) if whole else 0),
+        }

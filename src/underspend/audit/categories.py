@@ -202,5 +202,3 @@ def _move(split: Split, source: Totals, target: Totals) -> None:
         target.lanes[lane.value] += amount
         source.cost -= amount
         target.cost += amount
-
-

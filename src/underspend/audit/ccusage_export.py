@@ -52,7 +52,7 @@ class Export:
 def read_export(path: Path) -> Export:
     """An export by model. Raises NotFoundError for a file that is none."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), float_hook=Decimal)
+        found = msgspec.json.Decoder(float_hook=Decimal).decode(path.read_bytes())
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NotFoundError(kind="ccusage export in", name=path, mend=_MEND) from error
     kind = next((kind for kind in _KINDS if isinstance(found, dict) and isinstance(found.get(kind), list)), None)

@@ -125,7 +125,9 @@ class _Ledger:
             self._rows[cause].add(row)
 
     def causes(self) -> tuple[Difference, ...]:
-        made = [Difference(cause=each, amount=self._amounts[each], rows=len(self._rows[each])) for each in self._amounts]
+        made = [
+            Difference(cause=each, amount=self._amounts[each], rows=len(self._rows[each])) for each in self._amounts
+        ]
         return tuple(sorted(made, key=lambda each: (-abs(each.amount), each.cause)))
 
 
@@ -191,7 +193,10 @@ class _Comparison:
 
     def _tokens_at(self, each: Billed, **changed: str | None) -> Money:
         metered = each.reply.metered
-        if all(getattr(metered, name) in {None, value, "standard", "not_available", "global"} for name, value in changed.items()):
+        if all(
+            getattr(metered, name) in {None, value, "standard", "not_available", "global"}
+            for name, value in changed.items()
+        ):
             return sum(line.amount for line in each.bill.lines)
         bill = cost(replace(metered, **changed), at=each.reply.at, catalogue=self._prices)  # type: ignore[arg-type]  # texts of the same dataclass
         return sum(line.amount for line in bill.lines)
@@ -232,5 +237,3 @@ def _lost(ours: Sequence[Billed], theirs: Figures) -> Mapping[str, Usage | None]
     if not any(_gap([each.reply.metered.usage for each in ours], theirs).values()):
         return {}
     return without_null_lines({Path(each.reply.place.file) for each in ours})
-
-

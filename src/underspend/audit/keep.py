@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, select
 
 from underspend.audit.bills import Billed
 from underspend.audit.ledger_join import TRANSCRIPT, join
+from underspend.core.call import Role
 from underspend.core.evidence import Evidence
-from underspend.core.usage import Lane
+from underspend.core.history import Answered, Place, Timeline
+from underspend.core.usage import Lane, Metered, Unit, Usage
 from underspend.stores.rows import add_calls, add_session
 from underspend.stores.schema import LANE_COSTS, LANE_TOKENS, calls
 
@@ -33,10 +36,11 @@ class Kept:
     total: int
 
 
-def keep(engine: Engine, billed: Sequence[Billed], *, billing: str | None = None) -> Kept:
+def keep(engine: Engine, billed: Sequence[Billed], *, roots: Sequence[Path] = (), billing: str | None = None) -> Kept:
     """Writes the replies that the ledger does not hold yet, in transactions of a few hundred rows.
 
-    `billing` is how they were paid, where that is known ("api_key", "oauth").
+    `roots` are the folders they were read from: what was read below one is recalled for that one only. `billing` is
+    how they were paid, where that is known ("api_key", "oauth").
     """
     seen = join(engine, billed).seen
     with engine.begin() as connection:
@@ -46,11 +50,65 @@ def keep(engine: Engine, billed: Sequence[Billed], *, billing: str | None = None
     for at in range(0, len(new), _MANY):
         with engine.begin() as connection:
             part = new[at : at + _MANY]
-            add_calls(connection, [_row(each, billing) for each in part])
+            add_calls(connection, [_row(each, billing, _root(each, roots)) for each in part])
             _add_sessions(connection, part)
     with engine.connect() as connection:
         count = select(func.count()).select_from(calls).where(calls.c.endpoint == TRANSCRIPT)
         return Kept(added=len(new), removed=removed, total=connection.execute(count).scalar_one())
+
+
+def recall(engine: Engine, *, known: Collection[str], before: int, roots: Sequence[Path]) -> list[Timeline]:
+    """Kept replies whose transcripts are gone, as timelines of replies alone.
+
+    Those are the ones below `roots` that are not `known` and older than `before` (µs): the client deletes none that
+    are younger, so a younger one that is missing was taken away on purpose.
+    """
+    query = select(calls).where(
+        calls.c.endpoint == TRANSCRIPT,
+        calls.c.started_at < before,
+        calls.c.upstream.in_([_name(root) for root in roots]),
+    )
+    found: dict[tuple[str | None, str | None], Timeline] = {}
+    with engine.connect() as connection:
+        for row in connection.execute(query.order_by(calls.c.started_at)).mappings():
+            if row["message_id"] not in known:
+                found.setdefault((row["session"], row["agent"]), _timeline(row)).events.append(_answered(row))
+    return list(found.values())
+
+
+def _timeline(row: RowMapping) -> Timeline:
+    return Timeline(
+        session=row["session"] or "",
+        project=row["project"] or "",
+        agent=row["agent"],
+        agent_type=row["agent_type"],
+        role=Role(row["role"]),
+    )
+
+
+def _answered(row: RowMapping) -> Answered:
+    usage = Usage(*(int(row[name]) for name in LANE_TOKENS))
+    metered = Metered(
+        provider=row["provider"],
+        model=row["model_served"],
+        units=(Unit("message", usage),),
+        reported=usage,
+        message_id=row["message_id"],
+        stop_reason=row["stop_reason"],
+        thinking_tokens=row["thinking_tokens"],
+        web_searches=row["web_searches"],
+    )
+    return Answered(
+        message_id=row["message_id"],
+        at=row["started_at"],
+        place=Place(file="Underspend's ledger", line=0),
+        metered=metered,
+        request_id=row["request_id"],
+        asked_model=row["model_asked"],
+        effort=row["effort"],
+        turn=row["turn"],
+        finalised=row["evidence"] != Evidence.ESTIMATED.value,
+    )
 
 
 def forget(engine: Engine) -> int:
@@ -74,12 +132,20 @@ def _take_back(connection: Connection) -> int:
 def _add_sessions(connection: Connection, part: Collection[Billed]) -> None:
     places = {each.line.session: each.line for each in part}
     for session, line in places.items():
-        add_session(
-            connection, {"session": session[:128], "project": line.project[:255], "directory": line.directory}
-        )
+        add_session(connection, {"session": session[:128], "project": line.project[:255], "directory": line.directory})
 
 
-def _row(each: Billed, billing: str | None) -> dict[str, Any]:
+def _root(each: Billed, roots: Sequence[Path]) -> str:
+    file = Path(each.reply.place.file)
+    return next((_name(root) for root in roots if file.is_relative_to(root)), "")
+
+
+def _name(root: Path) -> str:
+    # The column holds 255 characters; the end of a path says more than its beginning.
+    return str(root)[-255:]
+
+
+def _row(each: Billed, billing: str | None, root: str) -> dict[str, Any]:
     reply, bill, line = each.reply, each.bill, each.line
     usage = reply.metered.usage
     return {
@@ -90,7 +156,7 @@ def _row(each: Billed, billing: str | None) -> dict[str, Any]:
         "outcome": _OK,
         "endpoint": TRANSCRIPT,
         "provider": reply.metered.provider,
-        "upstream": "",
+        "upstream": root,
         "model_asked": reply.asked_model,
         "model_served": reply.metered.model,
         "session": line.session[:128],

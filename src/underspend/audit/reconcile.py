@@ -174,7 +174,7 @@ def cut_replies(lines: Iterable[Timeline], rates: RateSource) -> Cause | None:
 
 
 def _retries(line: Timeline) -> Iterable[tuple[int, Answered]]:
-    """Replies that read more than the prompt before them held, and that prompt's tokens."""
+    """Replies that read more than the prompt before them held and wrote nothing, and that prompt's tokens."""
     before: Answered | None = None
     for event in line.events:
         if isinstance(event, Mark) and event.kind in {MarkKind.COMPACTION, MarkKind.RESUME, MarkKind.CLEAR}:
@@ -182,6 +182,7 @@ def _retries(line: Timeline) -> Iterable[tuple[int, Answered]]:
         elif isinstance(event, Answered):
             usage = event.metered.reported
             same = before is not None and before.metered.model == event.metered.model
-            if before is not None and same and 0 < before.metered.reported.prompt < usage.cache_read:
+            wrote = usage.cache_write_5m + usage.cache_write_1h
+            if before is not None and same and not wrote and 0 < before.metered.reported.prompt < usage.cache_read:
                 yield before.metered.reported.prompt, event
             before = event

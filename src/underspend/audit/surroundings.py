@@ -34,7 +34,9 @@ def gather(  # noqa: PLR0913  # one for each thing that is not in a history
     the directories the sessions worked in, as far as they are still there.
     """
     projects = [Path(name) for name in dict.fromkeys(line.directory for line in history.timelines) if name]
-    settings = {str(path): found for path in _settings_files(config_folders, projects, managed) if (found := _table(path))}
+    settings = {
+        str(path): found for path in _settings_files(config_folders, projects, managed) if (found := _table(path))
+    }
     return Surroundings(
         now=now,
         bills=bills,

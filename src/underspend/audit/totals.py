@@ -26,7 +26,9 @@ class Totals:
     output_estimated: int = 0
     cost: Money = 0
     unseen: Money = 0
-    lanes: dict[str, Money] = field(default_factory=lambda: {**dict.fromkeys((lane.value for lane in LANES), 0), EXTRA: 0})
+    lanes: dict[str, Money] = field(
+        default_factory=lambda: {**dict.fromkeys((lane.value for lane in LANES), 0), EXTRA: 0}
+    )
     nested: int = 0
     nested_cost: Money = 0
     unpriced: int = 0

@@ -141,18 +141,14 @@ def _causes(last: Sequence[Billed], this: Sequence[Billed]) -> list[Cause]:
     return [Cause(what=what, amount=amount) for what, amount in zip(names, steps, strict=True) if amount]
 
 
-def _scaled(
-    before: Mapping[_Role, _Share], now: Mapping[_Role, _Share], *, agents: bool
-) -> dict[_Role, Fraction]:
+def _scaled(before: Mapping[_Role, _Share], now: Mapping[_Role, _Share], *, agents: bool) -> dict[_Role, Fraction]:
     """Last week's costs of one role at this week's number of calls; a role that is new costs what all calls did."""
     had = sum(share.calls for (_, agent), share in before.items() if agent is agents)
     have = sum(share.calls for (_, agent), share in now.items() if agent is agents)
     if not had:
         calls = sum(share.calls for share in before.values())
         return {("", agents): Fraction(sum(share.cost for share in before.values()) * have, calls)}
-    return {
-        role: Fraction(share.cost * have, had) for role, share in before.items() if role[1] is agents
-    }
+    return {role: Fraction(share.cost * have, had) for role, share in before.items() if role[1] is agents}
 
 
 def _stepped(before: Mapping[_Role, _Share], now: Mapping[_Role, _Share], step: int) -> Fraction:

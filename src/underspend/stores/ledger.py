@@ -48,7 +48,8 @@ class SqlLedger:
         self._queue: SimpleQueue[tuple[Record, Waiter | None] | _Stop] = SimpleQueue()
         self._rows = RowWriter()
         self._down_until = 0.0
-        self._held: list[Record] = []
+        self._taken = 0
+        self._kept = 0
         self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
 
     def __enter__(self) -> Self:
@@ -63,17 +64,21 @@ class SqlLedger:
     def intend(self, call: Row) -> Awaitable[None]:
         """Resolves when the row is durable, in the database or in the spool. Never fails."""
         waiter: Waiter = asyncio.get_running_loop().create_future()
-        self._queue.put((("call", call), waiter))
+        self._put(("call", call), waiter)
         return waiter
 
     def settle(self, settlement: Settlement) -> None:
         """Queues the end of a call."""
-        self._queue.put((("settlement", settlement), None))
+        self._put(("settlement", settlement))
 
     def learn_session(self, session: str, project: str, directory: str) -> None:
         """Queues where a session works."""
         row: Row = {"session": session, "project": project, "directory": directory}
-        self._queue.put((("session", row), None))
+        self._put(("session", row))
+
+    def _put(self, record: Record, waiter: Waiter | None = None) -> None:
+        self._taken += 1
+        self._queue.put((record, waiter))
 
     def health(self) -> LedgerHealth:
         """Where records go now."""
@@ -81,7 +86,7 @@ class SqlLedger:
         state: Literal["ok", "spooling", "memory"] = "ok"
         if waiting:
             state = "memory" if self._spool.in_memory else "spooling"
-        return LedgerHealth(state, waiting + len(self._held) + self._queue.qsize())
+        return LedgerHealth(state, waiting + self._taken - self._kept)
 
     def open_calls(self) -> list[Row]:
         """The intents that were never settled: calls of a gateway that was killed."""
@@ -107,7 +112,7 @@ class SqlLedger:
 
     def _write_all(self) -> None:
         """Intents at once, since calls wait for them; ends of calls a moment later, several to a commit."""
-        held = self._held
+        held: list[Record] = []
         due = 0.0
         stopping = False
         while not stopping:
@@ -147,6 +152,10 @@ class SqlLedger:
             item = self._queue.get()
 
     def _keep(self, batch: list[Record]) -> None:
+        self._keep_somewhere(batch)
+        self._kept += len(batch)
+
+    def _keep_somewhere(self, batch: list[Record]) -> None:
         if time.monotonic() < self._down_until:
             self._spool.put(batch)
             return

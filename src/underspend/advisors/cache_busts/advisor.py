@@ -22,6 +22,9 @@ _SETTINGS = {
 }
 """The client's variables for longer and shorter writes, by whether they are a sub-agent's."""
 
+_ENOUGH_TO_JUDGE = 20
+"""With fewer long writes than this there is no rhythm to judge by."""
+
 _SAFE_CAUSES = frozenset({Cause.MODEL_SWITCH, Cause.EFFORT_CHANGE, Cause.SHORT_BREAK, Cause.LONG_BREAK})
 """Causes that follow from what is recorded of the two replies alone."""
 
@@ -35,7 +38,8 @@ class CacheBusts(Advisor):
     def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
         """One finding per cause met; "cache-busts/shorter-lifetime" where five-minute writes would have cost less.
 
-        The amount of a cause is what its rewrites cost above reading the same tokens. Compactions have no claims.
+        The amount of a cause is what its rewrites cost above reading the same tokens. Compactions are for information
+        only: their title and rows say what they cost, their amount is 0.
         """
         ledger = lines(history, around)
         grouped: dict[Cause, list[Rewrite]] = defaultdict(list)
@@ -50,7 +54,7 @@ class CacheBusts(Advisor):
 
 def _finding(cause: Cause, rewrites: list[Rewrite], ledger: list[Line], around: Surroundings) -> Finding:
     words = OF[cause]
-    amount = sum(rewrite.amount for rewrite in rewrites)
+    cost = sum(rewrite.amount for rewrite in rewrites)
     tokens = sum(rewrite.tokens for rewrite in rewrites)
     urgency, fix = words.urgency, words.fix
     if cause is Cause.SHORT_BREAK:
@@ -60,8 +64,8 @@ def _finding(cause: Cause, rewrites: list[Rewrite], ledger: list[Line], around: 
     return Finding(
         id=f"{CacheBusts.name}/{cause.value}",
         urgency=urgency,
-        title=f"The cache was written again {times} {words.after}: {show(amount)} for {tokens:,} tokens",
-        amount=amount,
+        title=f"The cache was written again {times} {words.after}: {show(cost)} for {tokens:,} tokens",
+        amount=0 if cause in LEGITIMATE else cost,
         confidence=Confidence.HIGH if said or cause in _SAFE_CAUSES else Confidence.MEDIUM,
         evidence=Evidence.BILLED,
         why=words.why,
@@ -93,7 +97,7 @@ def _lifetime_advice(ledger: list[Line], around: Surroundings) -> tuple[Urgency,
 def _shorter_lifetime(ledger: list[Line], around: Surroundings) -> Iterator[Finding]:
     for agents, (_, variable, whose) in _SETTINGS.items():
         found = shorter(_of(ledger, agents=agents), around.rates)
-        if found.gain <= 0:
+        if found.gain <= 0 or len(found.claims) < _ENOUGH_TO_JUDGE:
             continue
         yield Finding(
             id=f"{CacheBusts.name}/shorter-lifetime{'-agents' if agents else ''}",
@@ -125,7 +129,9 @@ def _of(ledger: list[Line], *, agents: bool) -> list[Line]:
 
 
 def _dearest_first(rewrites: list[Rewrite]) -> list[Rewrite]:
-    return sorted(rewrites, key=lambda each: (-each.amount, -each.tokens, each.step.reply.at, each.step.reply.message_id))
+    return sorted(
+        rewrites, key=lambda each: (-each.amount, -each.tokens, each.step.reply.at, each.step.reply.message_id)
+    )
 
 
 def _row(rewrite: Rewrite) -> dict[str, str | int]:

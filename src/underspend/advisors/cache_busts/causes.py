@@ -26,6 +26,7 @@ class Cause(StrEnum):
     TOOLS_CHANGED = "tools-changed"
     SYSTEM_CHANGED = "system-changed"
     HISTORY_CHANGED = "history-changed"
+    COPIED_HISTORY = "copied-history"
     UNEXPLAINED = "unexplained"
 
 
@@ -47,8 +48,10 @@ _SAID = {
 """The provider's diagnoses. Its other words say that it cannot tell."""
 
 
-def reason(earlier: Step, step: Step, ttl: int) -> Reason:
+def reason(earlier: Step, step: Step, ttl: int, *, timed: bool = True) -> Reason:
     """Why `step` could not read what `earlier` had left in the cache, which lives `ttl` microseconds.
+
+    `timed` is False where the recorded times are not those of the calls.
 
     The provider's word comes first. What changes the cache's key comes before the clock, since no lifetime would have
     helped; what merely goes with a new start (resuming, an update, another set of tools) comes after it, since past
@@ -56,7 +59,9 @@ def reason(earlier: Step, step: Step, ttl: int) -> Reason:
     """
     said = step.reply.miss_reason or ""
     cause = _SAID.get(said)
-    inferred = _noted(step) or _rekeyed(earlier, step) or _late(earlier, step, ttl) or _restarted(earlier, step)
+    inferred = _noted(step) or _rekeyed(earlier, step)
+    if inferred is None:
+        inferred = _late(earlier, step, ttl) or _restarted(earlier, step) if timed else Reason(Cause.COPIED_HISTORY)
     if cause is None:
         return Reason(inferred.cause, inferred.detail, said) if inferred else _unexplained(earlier, step, said)
     refined = inferred is not None and inferred.cause in _NARROWER.get(cause, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from underspend.advisors.cache_busts.causes import Cause, Reason, reason
 from underspend.advisors.reading import Step, steps
@@ -14,6 +15,10 @@ from underspend.core.usage import Lane
 
 SMALLEST = 1_024
 """A loss below the smallest prefix that most models cache is a marker that moved, not a lost prefix."""
+
+
+_SOONEST = 200_000
+"""Microseconds: no reply follows another this fast, so both were copied from a session that is gone, at one stroke."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +110,7 @@ def _rewrite(timeline: Timeline, row: list[Step], at: int, lost: int, rates: Rat
     return Rewrite(
         timeline=timeline,
         step=step,
-        reason=reason(earlier, step, ttl),
+        reason=reason(earlier, step, ttl, timed=_timed(row, at)),
         tokens=lost,
         kept=step.prompt.read,
         gap=step.gap(earlier),
@@ -117,6 +122,12 @@ def _rewrite(timeline: Timeline, row: list[Step], at: int, lost: int, rates: Rat
 def _earlier(row: list[Step], at: int) -> Step:
     """The reply before that had a prompt; there is one, or nothing would have been lost."""
     return next(step for step in reversed(row[:at]) if step.prompt.size)
+
+
+def _timed(row: list[Step], at: int) -> bool:
+    """Whether the times of a reply and the one before it are their own."""
+    around = row[max(at - 2, 0) : at + 1]
+    return all(later.reply.at - earlier.reply.at >= _SOONEST for earlier, later in pairwise(around))
 
 
 def _claims(step: Step, lost: int, rates: RateSource) -> tuple[Claim, ...]:

@@ -87,6 +87,12 @@ OF: dict[Cause, Words] = {
         "The provider reports that messages sent before came back different, and the client noted no reason.",
         "Update the client; behind a gateway, check that it passes messages on unchanged.",
     ),
+    Cause.COPIED_HISTORY: Words(
+        Urgency.FYI,
+        "in history that was copied from another session",
+        "These replies were copied when a session was continued, and all bear the time of the copying: the pauses "
+        "between them, and so the cause, are lost.",
+    ),
     Cause.UNEXPLAINED: Words(
         Urgency.FYI,
         "for no recorded reason",

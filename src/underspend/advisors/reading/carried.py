@@ -44,16 +44,17 @@ class Stretch:
     steps: Sequence[Step]
     results: list[Carried]
     _reads: list[Money]
-    _cold: list[int]
+    _cold: list[tuple[int, int]]
 
     def cost(self, carried: Carried) -> Money:
         """What the result cost from its entry until it left."""
-        inside = [at for at in self._cold if carried.entered < at < carried.left]
+        stop = carried.stop
         warm = self._reads[carried.left] - self._reads[carried.entered + 1]
         total = carried.tokens * warm + self._charged(carried, carried.entered)
-        for at in inside:
-            read = self._reads[at + 1] - self._reads[at]
-            total += self._charged(carried, at) - carried.tokens * read
+        for at, read in self._cold:
+            if read < stop and carried.entered < at < carried.left:
+                rate = self._reads[at + 1] - self._reads[at]
+                total += self._charged(carried, at) - carried.tokens * rate
         return total
 
     def charges(self, carried: Carried, beyond: int = 0) -> Iterator[tuple[Step, Part]]:
@@ -85,7 +86,7 @@ def _stretch(row: list[Step], uses: Mapping[str, ToolUse]) -> Stretch:
         while here and here[-1].stop > start:
             here.pop().left = index
         if here and here[-1].stop > step.prompt.read:
-            cold.append(index)
+            cold.append((index, step.prompt.read))
         for result, tokens in new:
             here.append(Carried(result, uses.get(result.use_id), tokens, start, index, len(row)))
             results.append(here[-1])

@@ -31,18 +31,25 @@ class Part(NamedTuple):
         return self.tokens * self.rate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prompt:
-    """The prompt a reply was asked with.
+    """The prompt a reply was asked with. `warm` is how many tokens it left in the cache, `read` how many it found."""
 
-    `parts` are in prompt order, without empty ones. `warm` is how many tokens it left in the cache. The rates are
-    those of the reply's bill, 0 where the bill has none (an unpriced model).
-    """
-
-    parts: tuple[Part, ...]
     size: int
     read: int
     warm: int
+    _usage: Usage
+    _unit: int
+    _bill: Bill | None
+    _parts: tuple[Part, ...] | None = None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The prompt in its order, without empty parts, at the rates of the bill: 0 where it has none (unpriced)."""
+        # Made when first asked for: most advisors look into few of the prompts that they pass.
+        if self._parts is None:
+            self._parts = _parts(self._usage, self._unit, self._bill)
+        return self._parts
 
     def between(self, start: int, stop: int) -> list[Part]:
         """The tokens at positions `start` to `stop`, as they were billed; what lies outside the prompt is left out."""
@@ -77,8 +84,8 @@ class Prompt:
         return scale(listed, known.rate, base) if base and known.rate else None
 
 
-EMPTY = Prompt((), 0, 0, 0)
-"""The prompt of a reply without any prompt tokens (an error the client wrote down as a reply)."""
+EMPTY = Prompt(0, 0, 0, Usage(), 0, None)
+"""The prompt of a reply without any (an error the client wrote down as a reply)."""
 
 
 def prompt_of(reply: Answered, bill: Bill | None) -> Prompt:
@@ -92,7 +99,7 @@ def prompt_of(reply: Answered, bill: Bill | None) -> Prompt:
         return EMPTY
     usage, closing = reply.metered.units[first].usage, reply.metered.units[last].usage
     warm = closing.cache_read + closing.cache_write_1h + closing.cache_write_5m
-    return Prompt(_parts(usage, first, bill), usage.prompt, usage.cache_read, warm)
+    return Prompt(usage.prompt, usage.cache_read, warm, usage, first, bill)
 
 
 def _passes(metered: Metered) -> tuple[int | None, int | None]:
@@ -126,6 +133,8 @@ def netted(claims: Sequence[Claim], amount: Money) -> list[Claim]:
         return list(claims)
     if amount <= 0:
         return []
+    # In one order whatever the timelines' was, since who gets the odd pico-dollars depends on it.
+    claims = sorted(claims, key=lambda claim: (claim.message_id, claim.lane))
     parts = [claim.amount * amount // total for claim in claims]
     rest = amount - sum(parts)
     made = []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from underspend.advisors.reading.prompts import Prompt, prompt_of
 from underspend.core.history import Answered, Event, Mark, MarkKind, Result, Timeline, Typed
@@ -19,8 +19,7 @@ BREAKS: Collection[MarkKind] = frozenset({MarkKind.COMPACTION, MarkKind.CLEAR})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One reply, its prompt, what came between the reply before it and this one, and when it was asked for."""
 
     reply: Answered

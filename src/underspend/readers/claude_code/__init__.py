@@ -8,7 +8,7 @@ from pathlib import Path
 from underspend.core.history import History
 from underspend.readers.claude_code.cache import Cache
 from underspend.readers.claude_code.merge import merged
-from underspend.readers.claude_code.reading import read_all
+from underspend.readers.claude_code.reading import read_all, without_collection
 from underspend.readers.claude_code.roots import default_roots, sources
 
 __all__ = ["default_roots", "read_history"]
@@ -28,5 +28,6 @@ def read_history(
     folder of our own in which what was read is kept for the next run. `progress` is told the bytes read and the bytes
     in all. `since` (µs since the epoch) leaves out the files last written before it.
     """
-    found, skipped = sources(roots, since)
-    return merged(read_all(found, Cache(cache), processes=processes, progress=progress), skipped)
+    with without_collection():
+        found, skipped = sources(roots, since)
+        return merged(read_all(found, Cache(cache), processes=processes, progress=progress), skipped)

@@ -17,7 +17,7 @@ _FORMAT = 1
 
 class _Head(msgspec.Struct, array_like=True, frozen=True):
     format: int
-    path: str
+    path: bytes
     project: str
     size: int
     modified: int
@@ -32,15 +32,15 @@ class Cache:
     """The extracts of earlier runs. What is corrupt, of another version or of another state of its file is absent."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def get(self, source: Source) -> bytes | None:
         """The packed extract of a file that has not changed since."""
-        if self._folder is None:
+        if self.folder is None:
             return None
         head = _head(source)
         try:
-            kept = self._path(self._folder, source).read_bytes()
+            kept = self._path(self.folder, source).read_bytes()
         except OSError:
             return None
         if not kept.startswith(head):
@@ -50,21 +50,20 @@ class Cache:
 
     def put(self, source: Source, packed: bytes) -> None:
         """Keep an extract. A folder that cannot be written to costs time on the next run and nothing else."""
-        if self._folder is None:
+        if self.folder is None:
             return
-        path = self._path(self._folder, source)
+        path = self._path(self.folder, source)
         with contextlib.suppress(OSError):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             number, name = tempfile.mkstemp(dir=path.parent)
             with os.fdopen(number, "wb") as file:
-                file.write(_head(source) + xxhash.xxh3_64_digest(packed) + packed)
+                file.write(b"".join((_head(source), xxhash.xxh3_64_digest(packed), packed)))
             Path(name).replace(path)
 
     @staticmethod
     def _path(folder: Path, source: Source) -> Path:
-        return folder / xxhash.xxh3_128_hexdigest(source.path.encode("utf-8", "surrogateescape"))
+        return folder / xxhash.xxh3_128_hexdigest(source.raw_path)
 
 
 def _head(source: Source) -> bytes:
-    path = source.path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return _encode(_Head(_FORMAT, path, source.project, source.size, source.modified, source.inode))
+    return _encode(_Head(_FORMAT, source.raw_path, source.project, source.size, source.modified, source.inode))

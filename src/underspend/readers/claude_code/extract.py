@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -56,6 +56,7 @@ class _Reading:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._file = source.shown
         self._sessions: Counter[str] = Counter()
         self._seen: set[str] = set()
         self._parts: dict[tuple[str | None, bool], Part] = {}
@@ -82,7 +83,7 @@ class _Reading:
 
     def take(self, number: int, entry: Line | Broken) -> None:
         """One more entry."""
-        place = Place(file=self._source.path, line=number)
+        place = Place(file=self._file, line=number)
         self._found.lines = number
         if isinstance(entry, Broken):
             self._found.skipped.append(Skipped(place=place, why=entry.why))
@@ -113,7 +114,7 @@ class _Reading:
         """The timeline that an entry belongs to."""
         agent, inline = text(line.agent), False
         if agent is None and self._source.is_agent:
-            agent = Path(self._source.path).stem.removeprefix("agent-")
+            agent = self._source.path.stem.removeprefix("agent-")
         elif agent is None and line.sidechain is True:
             agent, inline = self._root_of(line), True
         part = self._parts.get((agent, nested))
@@ -303,12 +304,12 @@ class _Reading:
                 found.foreign.append(key)
         found.parts = [part for part in self._parts.values() if _has_events(part)]
         if self._total is not None:
-            found.totals = [msgspec.structs.replace(self._total, session=found.session)]
-        found.loaded = [_of_session(item, found.session) for item in self._loaded.values()]
+            found.totals = [replace(self._total, session=found.session)]
+        found.loaded = [replace(item, session=found.session) for item in self._loaded.values()]
         return found
 
     def _session(self) -> str:
-        path = Path(self._source.path)
+        path = self._source.path
         if not self._source.is_agent and _UUID.fullmatch(path.stem):
             return path.stem
         named = self._sessions.most_common(1)
@@ -319,10 +320,6 @@ class _Reading:
 
 def _has_events(part: Part) -> bool:
     return bool(part.answered or part.results or part.typed or part.marks)
-
-
-def _of_session(item: AlwaysLoaded, session: str) -> AlwaysLoaded:
-    return AlwaysLoaded(session=session, kind=item.kind, name=item.name, size=item.size)
 
 
 def moment(value: object) -> int:

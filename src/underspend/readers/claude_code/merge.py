@@ -14,6 +14,9 @@ from underspend.readers.claude_code.tool_uses import SPAWNING
 
 
 
+_WORKTREES = "/.claude/worktrees/"
+
+
 @dataclass(slots=True)
 class _Held:
     """A reply in one of the files that hold it."""
@@ -26,11 +29,11 @@ class _Held:
 
 def merged(read: Sequence[tuple[Source, Extract]], skipped: Iterable[Skipped] = ()) -> History:
     """The history of all the files."""
-    ordered = sorted(read, key=lambda pair: (bool(pair[1].foreign), pair[1].first, pair[1].last, pair[0].path))
+    ordered = sorted(read, key=lambda pair: (bool(pair[1].foreign), pair[1].first, pair[1].last, pair[0].raw_path))
     history = History(skipped=list(skipped))
     for source, extract in ordered:
         history.files.append(
-            Transcript(file=source.path, size=source.size, modified=source.modified, lines=extract.lines)
+            Transcript(file=source.shown, size=source.size, modified=source.modified, lines=extract.lines)
         )
         history.totals.extend(extract.totals)
         history.always_loaded.extend(extract.loaded)

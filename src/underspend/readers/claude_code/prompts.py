@@ -49,7 +49,7 @@ def _measured(content: msgspec.Raw, raw: bytes) -> tuple[int, int]:
 
 def prompt_text(content: msgspec.Raw) -> str | None:
     """The text of a prompt; None where the entry holds tool results or nothing."""
-    if bytes(content[:1]) == b'"':
+    if memoryview(content)[:1] == b'"':
         return string_in(content)
     pieces = pieces_of(content)
     if not pieces or any(piece.type == "tool_result" for piece in pieces):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import msgspec
 
@@ -13,47 +12,93 @@ from underspend.core.history import Place, Skipped
 from underspend.readers.claude_code.cache import Cache
 from underspend.readers.claude_code.extract import extract
 from underspend.readers.claude_code.records import Extract, Source, pack, unpack
+from underspend.readers.claude_code.second import Second, batches
 
 Progress = Callable[[int, int], None]
+_WORTH_A_PROCESS = 24_000_000
 
 
 def read_all(
     sources: Sequence[Source], cache: Cache, *, processes: int, progress: Progress | None
 ) -> list[tuple[Source, Extract]]:
     """The extract of every file, in the order of the files."""
-    with _without_collection():
-        return [(source, _read(source, cache)) for source in sources]
+    found: dict[bytes, Extract] = {}
+    anew: list[Source] = []
+    for source in sources:
+        kept = _kept(source, cache)
+        if kept is None:
+            anew.append(source)
+        else:
+            found[source.raw_path] = kept
+    size = sum(source.size for source in anew)
+    if processes > 1 and size > _WORTH_A_PROCESS:
+        _read_by_two(anew, cache, found, progress)
+    _read_by_one([source for source in anew if source.raw_path not in found], cache, found, progress)
+    return [(source, found[source.raw_path]) for source in sources]
 
 
-def _read(source: Source, cache: Cache) -> Extract:
-    kept = cache.get(source)
-    if kept is not None:
-        try:
-            return unpack(kept)
-        except msgspec.DecodeError:
-            pass
-    found = read_one(source)
+def _kept(source: Source, cache: Cache) -> Extract | None:
+    packed = cache.get(source)
+    if packed is None:
+        return None
+    try:
+        return unpack(packed)
+    except msgspec.DecodeError:
+        return None
+
+
+def _read_by_one(
+    sources: Sequence[Source], cache: Cache, found: dict[bytes, Extract], progress: Progress | None
+) -> None:
+    done, total = 0, sum(source.size for source in sources)
+    for source in sources:
+        found[source.raw_path] = read_one(source, cache)
+        done += source.size
+        if progress is not None:
+            progress(done, total)
+
+
+def _read_by_two(
+    sources: Sequence[Source], cache: Cache, found: dict[bytes, Extract], progress: Progress | None
+) -> None:
+    """Share the files with a second process. What it does not hand back is left for a later, single reading."""
+    parts = batches(sources)
+    total = sum(source.size for source in sources)
+    with Second(parts, cache) as second:
+        taken = 0
+        for number in second.shares():
+            for source in parts[number]:
+                found[source.raw_path] = read_one(source, cache)
+            taken = number + 1
+            if progress is not None:
+                progress(sum(source.size for part in parts[:taken] for source in part), total)
+        for path, packed in second.results():
+            found[path] = unpack(packed)
+
+
+def read_one(source: Source, cache: Cache) -> Extract:
+    """One file, read now. A file that cannot be opened, or not to its end, says so in `skipped`."""
+    try:
+        with source.path.open("rb", buffering=1 << 20) as stream:
+            found = extract(source, stream)
+    except OSError as error:
+        why = f"cannot be read: {(error.strerror or str(error)).lower()}"
+        return Extract(session="", skipped=[Skipped(place=Place(file=source.shown, line=0), why=why)])
     cache.put(source, pack(found))
     return found
 
 
-def read_one(source: Source) -> Extract:
-    """One file, read now. A file that cannot be opened, or not to its end, says so in `skipped`."""
-    try:
-        with Path(source.path).open("rb", buffering=1 << 20) as stream:
-            return extract(source, stream)
-    except OSError as error:
-        why = f"cannot be read: {(error.strerror or str(error)).lower()}"
-        return Extract(session="", skipped=[Skipped(place=Place(file=source.path, line=0), why=why)])
-
-
 @contextmanager
-def _without_collection() -> Iterator[None]:
-    """No garbage collection meanwhile: what is read holds no cycles, and looking for them takes longer than reading."""
+def without_collection() -> Iterator[None]:
+    """No garbage collection meanwhile: what is read holds no cycles, and looking for them takes longer than reading.
+
+    What is alive at the end is left out of later collections too.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_on:
+            gc.freeze()
             gc.enable()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -13,12 +15,22 @@ from underspend.core.history import AlwaysLoaded, Answered, ClientTotal, Mark, R
 class Source:
     """A file to read: where it is, what its place among the others says, and its state when it was found."""
 
-    path: str
+    raw_path: bytes
     project: str
     size: int
     modified: int
     inode: int
     is_agent: bool = False
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(os.fsdecode(self.raw_path))
+
+    @property
+    def shown(self) -> str:
+        """Where it is, as text that can be written anywhere."""
+        return self.raw_path.decode("utf-8", "replace")
 
 
 class Part(msgspec.Struct, array_like=True):

@@ -47,7 +47,7 @@ def sources(roots: Sequence[Path], since: int | None = None) -> tuple[list[Sourc
 
     `since` leaves out the files last written before it.
     """
-    found: dict[tuple[int, int] | str, Source] = {}
+    found: dict[tuple[int, int] | bytes, Source] = {}
     skipped: list[Skipped] = []
     for root in roots:
         below = root / "projects" if (root / "projects").is_dir() else root
@@ -61,7 +61,7 @@ def sources(roots: Sequence[Path], since: int | None = None) -> tuple[list[Sourc
 
 def _walk(folder: Path, skipped: list[Skipped]) -> Iterator[Path]:
     def refused(error: OSError) -> None:
-        skipped.append(Skipped(place=Place(file=str(error.filename), line=0), why=_why(error)))
+        skipped.append(Skipped(place=Place(file=_shown(str(error.filename)), line=0), why=_why(error)))
 
     seen: set[tuple[int, int]] = set()
     for where, folders, files in os.walk(folder, onerror=refused, followlinks=True):
@@ -82,27 +82,31 @@ def _is_transcript(name: str) -> bool:
 
 
 def _add(
-    found: dict[tuple[int, int] | str, Source], skipped: list[Skipped], path: Path, root: Path, since: int | None
+    found: dict[tuple[int, int] | bytes, Source], skipped: list[Skipped], path: Path, root: Path, since: int | None
 ) -> None:
     try:
         state = path.stat()
     except OSError as error:
-        skipped.append(Skipped(place=Place(file=str(path), line=0), why=_why(error)))
+        skipped.append(Skipped(place=Place(file=_shown(str(path)), line=0), why=_why(error)))
         return
     modified = state.st_mtime_ns // 1000
     if since is not None and modified < since:
         return
     inside = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
     source = Source(
-        path=str(path),
-        project=inside[0] if len(inside) > 1 else root.name,
+        raw_path=os.fsencode(path),
+        project=_shown(inside[0] if len(inside) > 1 else root.name),
         size=state.st_size,
         modified=modified,
         inode=state.st_ino,
         is_agent=path.name.startswith("agent-"),
     )
     # The same file may be reached by a link or by two roots.
-    found.setdefault((state.st_dev, state.st_ino) if state.st_ino else source.path, source)
+    found.setdefault((state.st_dev, state.st_ino) if state.st_ino else source.raw_path, source)
+
+
+def _shown(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _why(error: OSError) -> str:

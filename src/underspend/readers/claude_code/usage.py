@@ -12,8 +12,8 @@ from underspend.formats.lenient import Json, count, obj, text
 def metered(usage: Json, *, model: str | None, message_id: str | None, stop_reason: str | None) -> Metered:
     """What one line says about its reply's bill."""
     credit = obj(obj(usage.get("fallback_credit")).get("status")).get("type") == "redeemed"
-    units = anthropic_usage.units(usage)
     reported = anthropic_usage.split_lanes(usage)
+    units = anthropic_usage.units(usage) if usage.get("iterations") else (Unit("message", reported),)
     if len(units) == 1 and units[0].model is None and units[0].billed:
         # Iterations may lag behind the totals that they are part of; one alone can say nothing that they do not.
         units = (Unit(units[0].kind, larger_usage(units[0].usage, reported)),)

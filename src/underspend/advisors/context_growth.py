@@ -1,0 +1,231 @@
+"""Sessions that kept growing, and what a fresh start at one of the user's own prompts would have left."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+
+from underspend.advisors.reading import Step, moment, netted, segments, steps
+from underspend.core.advisor import Advisor, Claim, Confidence, Finding, RateSource, Surroundings, Urgency
+from underspend.core.evidence import Evidence
+from underspend.core.history import History, Result, Timeline, Typed
+from underspend.core.money import Money, show
+from underspend.core.usage import Lane
+from underspend.tokens.estimate import tokens_in
+
+LEVELS = tuple(range(25_000, 1_000_000, 25_000))
+"""Context sizes at which the rule "clear at the next prompt once the context is larger" is replayed."""
+
+_FILES = frozenset({"Read", "Edit", "MultiEdit", "Write", "NotebookRead", "NotebookEdit"})
+_ROWS = 100
+
+
+class Boundary(NamedTuple):
+    """A prompt a person typed in mid-session, before step `at`.
+
+    `held` tokens were in the context then; `kept` of them a fresh start would have had again: what the session began
+    with, all that was typed and said, and each file that is used again later.
+    """
+
+    at: int
+    held: int
+    kept: int
+
+
+@dataclass(slots=True)
+class Start:
+    """A fresh start: what it would have spared each later reply, and what it would have written again."""
+
+    boundary: Boundary
+    claims: list[Claim] = field(default_factory=list)
+    rewrite: Money = 0
+
+    @property
+    def gain(self) -> Money:
+        """What it would have saved; negative where it would have cost more."""
+        return sum(claim.amount for claim in self.claims) - self.rewrite
+
+
+class _Context(NamedTuple):
+    """One unbroken context of a main session."""
+
+    timeline: Timeline
+    row: list[Step]
+    boundaries: list[Boundary]
+
+
+class ContextGrowth(Advisor):
+    """Main sessions that grew: what the context above each size cost, and what clearing at prompts would have saved."""
+
+    __slots__ = ()
+    name: ClassVar[str] = "context-growth"
+
+    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
+        """At most two findings: what clearing by the best rule would have saved, and what each size cost ($0)."""
+        contexts = list(_contexts(history, around))
+        if not any(context.row for context in contexts):
+            return
+        spent = _spent_above(contexts)
+        largest = max((step.prompt.size for context in contexts for step in context.row), default=0)
+        rules = {level: _by_rule(contexts, level, around.rates) for level in LEVELS if level < largest}
+        gains = {level: sum(start.gain for start in starts) for level, starts in rules.items()}
+        best = max(gains, key=lambda level: (gains[level], level), default=0)
+        if gains.get(best, 0) > 0:
+            yield _clear(contexts, best, rules[best], around.rates)
+        if spent.get(LEVELS[0]):
+            yield _curve(spent, gains, {level: len(starts) for level, starts in rules.items()})
+
+
+def _contexts(history: History, around: Surroundings) -> Iterator[_Context]:
+    for timeline in history.timelines:
+        if timeline.agent is not None:
+            continue
+        row = steps(timeline, around.bills)
+        first = next((step.prompt.size for step in row if step.prompt.size), 0)
+        for segment in segments(row):
+            yield _Context(timeline, segment, list(_boundaries(segment, first)))
+
+
+def _boundaries(row: list[Step], first: int) -> Iterator[Boundary]:
+    last_use = _last_uses(row)
+    sizes: dict[str, int] = {}
+    uses = {use.id: use for step in row for use in step.reply.tools}
+    said = 0
+    for at, step in enumerate(row):
+        for event in step.before:
+            if isinstance(event, Typed):
+                said += tokens_in(event.size)
+            elif isinstance(event, Result) and event.use_id in uses:
+                use = uses[event.use_id]
+                if use.name in _FILES and use.target:
+                    sizes[use.target] = max(sizes.get(use.target, 0), tokens_in(max(event.size, use.size)))
+        if at and any(isinstance(event, Typed) and event.by_person for event in step.before):
+            held = row[at - 1].prompt.size
+            again = sum(size for target, size in sizes.items() if last_use.get(target, -1) >= at)
+            yield Boundary(at, held, min(first + said + again, held))
+        said += tokens_in(step.reply.text_chars)
+
+
+def _last_uses(row: list[Step]) -> dict[str, int]:
+    return {use.target: at for at, step in enumerate(row) for use in step.reply.tools if use.name in _FILES}
+
+
+def _by_rule(contexts: list[_Context], level: int, rates: RateSource) -> list[Start]:
+    """Every fresh start of the rule: at each typed prompt at which the context, as it then were, exceeds the level."""
+    made = []
+    for context in contexts:
+        dropped = 0
+        chosen: list[Boundary] = []
+        for boundary in context.boundaries:
+            could = boundary.held - boundary.kept
+            if boundary.held - dropped > level and could > dropped:
+                chosen.append(boundary)
+                dropped = could
+        ends = [*(boundary.at for boundary in chosen), len(context.row)][1:]
+        made += [_start(context.row, boundary, end, rates) for boundary, end in zip(chosen, ends, strict=False)]
+    return made
+
+
+def _start(row: list[Step], boundary: Boundary, end: int, rates: RateSource) -> Start:
+    """A fresh start at a boundary, replayed over the replies up to `end`."""
+    made = Start(boundary)
+    for step in row[boundary.at : end]:
+        for part in step.prompt.between(boundary.kept, boundary.held):
+            if part.amount:
+                made.claims.append(Claim(message_id=step.reply.message_id, lane=part.lane, amount=part.amount))
+    first = row[boundary.at]
+    write = first.prompt.rate_of(Lane.CACHE_WRITE_1H) or first.prompt.rate_in(Lane.CACHE_WRITE_5M, first.reply, rates)
+    # What a rewrite had to write anyway is not written twice.
+    for part in first.prompt.between(0, boundary.kept):
+        if part.lane is Lane.CACHE_READ and write is not None:
+            made.rewrite += part.tokens * max(write - part.rate, 0)
+    return made
+
+
+def _clear(contexts: list[_Context], level: int, starts: list[Start], rates: RateSource) -> Finding:
+    totals: dict[tuple[str, Lane], Money] = defaultdict(int)
+    for start in starts:
+        for claim in start.claims:
+            totals[claim.message_id, claim.lane] += claim.amount
+    claims = [Claim(message_id=message, lane=lane, amount=money) for (message, lane), money in sorted(totals.items())]
+    amount = sum(start.gain for start in starts)
+    return Finding(
+        id=f"{ContextGrowth.name}/clear",
+        urgency=Urgency.HABIT,
+        title=f"Starting afresh at your next prompt above {level:,} tokens of context would have saved {show(amount)}",
+        amount=amount,
+        confidence=Confidence.LOW,
+        evidence=Evidence.SIMULATED,
+        why=(
+            f"Replayed over your own calls: {len(starts)} fresh starts at prompts you typed. Each one keeps what the "
+            "session began with, all that you typed and were told, and every file used again later; it pays for "
+            "writing that again, and spares the rest in every later call up to the next compaction. Whether you still "
+            "needed the rest is not in the record."
+        ),
+        fix="Run /clear when you begin something new; /compact with a line on what to keep when you go on.",
+        claims=netted(claims, amount),
+        rows=_best_points(contexts, rates),
+    )
+
+
+def _best_points(contexts: list[_Context], rates: RateSource) -> list[dict[str, str | int]]:
+    """The one best prompt to start afresh at in each context, where any would have saved, dearest first."""
+    found = []
+    for context in contexts:
+        ends = len(context.row)
+        starts = [_start(context.row, boundary, ends, rates) for boundary in context.boundaries]
+        best = max(starts, key=lambda start: start.gain, default=None)
+        if best is not None and best.gain > 0:
+            found.append((best.gain, context, best.boundary))
+    found.sort(key=lambda each: (-each[0], each[1].row[each[2].at].reply.at, each[1].row[each[2].at].reply.message_id))
+    return [
+        {
+            "session": context.timeline.session,
+            "best prompt": moment(context.row[boundary.at].asked),
+            "context": boundary.held,
+            "kept": boundary.kept,
+            "calls after": len(context.row) - boundary.at,
+            "saved": show(gain),
+        }
+        for gain, context, boundary in found[:_ROWS]
+    ]
+
+
+def _spent_above(contexts: list[_Context]) -> dict[int, Money]:
+    """What reading the context above each size cost."""
+    spent: dict[int, Money] = defaultdict(int)
+    for context in contexts:
+        for step in context.row:
+            rate = step.prompt.rate_of(Lane.CACHE_READ) or 0
+            for level in LEVELS:
+                if step.prompt.read <= level:
+                    break
+                spent[level] += (step.prompt.read - level) * rate
+    return spent
+
+
+def _curve(spent: dict[int, Money], gains: dict[int, Money], starts: dict[int, int]) -> Finding:
+    return Finding(
+        id=f"{ContextGrowth.name}/curve",
+        urgency=Urgency.FYI,
+        title=f"Re-reading context above {LEVELS[0]:,} tokens cost {show(spent[LEVELS[0]])} in main sessions",
+        amount=0,
+        confidence=Confidence.HIGH,
+        evidence=Evidence.BILLED,
+        why=(
+            "Every call reads all that went before. Each row says what the context above a size cost to read, and what "
+            "the rule 'start afresh at the next typed prompt above it' would have saved after all rewrites."
+        ),
+        rows=[
+            {
+                "context above": level,
+                "spent on reading it": show(spent[level]),
+                "fresh starts": starts.get(level, 0),
+                "saved by them": show(gains.get(level, 0)),
+            }
+            for level in LEVELS
+            if spent.get(level)
+        ],
+    )

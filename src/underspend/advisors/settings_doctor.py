@@ -1,0 +1,175 @@
+"""Settings that do nothing, name what is gone, or cost money on the user's own calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from underspend.advisors.caching_off import caching_off
+from underspend.advisors.claimed import Claimed
+from underspend.advisors.client_settings import SettingsFile, settings_files
+from underspend.advisors.lifetime_settings import lifetimes
+from underspend.advisors.model_steps import day, known
+from underspend.advisors.rule_data import rules
+from underspend.advisors.unused_tools import claim_tools, server_of, tool_sizes
+from underspend.core.advisor import Advisor, Confidence, Finding, Surroundings, Urgency
+from underspend.core.evidence import Evidence
+from underspend.core.history import History
+
+TOOL_SEARCH = "ENABLE_TOOL_SEARCH"
+_BASE_URL = "ANTHROPIC_BASE_URL"
+_OFF = frozenset({"0", "false", "no", "off"})
+_FIRST_PARTY = "anthropic.com"
+
+_Row = Mapping[str, str | int]
+
+
+class SettingsDoctor(Advisor):
+    """What is wrong in the settings files, with dollars where the user's calls show them."""
+
+    __slots__ = ()
+    name: ClassVar[str] = "settings"
+
+    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
+        """Nothing without settings files, but for the cache's lifetime, whose default can lose too."""
+        files = list(settings_files(history, around))
+        yield from _plain("invented", Urgency.FIX_NOW, _INVENTED, list(_invented(files)))
+        yield from _plain("models", Urgency.FIX_NOW, _MODELS, list(_models(files, around.now)))
+        yield from _plain("obsolete", Urgency.FYI, _OBSOLETE, list(_obsolete(files)))
+        yield from _tool_search(files, history, around)
+        yield from caching_off(self.name, files, around)
+        yield from lifetimes(self.name, files, history, around)
+
+
+_INVENTED = (
+    "settings that do not exist: {names}",
+    "Claude Code ignores keys it does not know: what they were to save was not saved. They are copied from posts.",
+)
+_MODELS = (
+    "settings name models that are gone or will be: {names}",
+    "A request for a retired model is an error, or is served by another model at its price.",
+)
+_OBSOLETE = ("settings without the effect they had: {names}", "They are read no more, or only by older models.")
+
+
+def _plain(kind: str, urgency: Urgency, text: tuple[str, str], rows: Sequence[_Row]) -> Iterator[Finding]:
+    """A finding without dollars over the rows, if there are any."""
+    if not rows:
+        return
+    title, why = text
+    names = ", ".join(dict.fromkeys(str(row["setting"]) for row in rows))
+    yield Finding(
+        id=f"{SettingsDoctor.name}/{kind}",
+        urgency=urgency,
+        title=title.format(names=names),
+        amount=0,
+        confidence=Confidence.HIGH,
+        evidence=Evidence.BILLED,
+        why=why,
+        fix="\n".join(f"{row['file']}: {row['setting']} → {row['instead']}" for row in rows),
+        rows=tuple(rows),
+    )
+
+
+def _invented(files: Iterable[SettingsFile]) -> Iterator[_Row]:
+    names = {_plainly(each["key"]): each["instead"] for each in rules("settings_doctor")["invented"]}
+    for file in files:
+        for key in (*file.keys, *file.env):
+            if _plainly(key) in names:
+                yield {"file": file.path, "setting": key, "instead": names[_plainly(key)]}
+
+
+def _plainly(key: str) -> str:
+    return key.replace("_", "").replace("-", "").casefold()
+
+
+def _obsolete(files: Iterable[SettingsFile]) -> Iterator[_Row]:
+    for file in files:
+        for each in rules("settings_doctor")["obsolete"]:
+            if file.env.get(each["name"]) not in {None, each.get("unless")}:
+                yield {"file": file.path, "setting": each["name"], "instead": each["instead"]}
+
+
+def _models(files: Iterable[SettingsFile], now: int) -> Iterator[_Row]:
+    for file in files:
+        for setting, model in _named(file):
+            problem = _problem(model, now)
+            if problem:
+                instead = f"{problem}; an alias (opus, sonnet, haiku) follows the current one"
+                yield {"file": file.path, "setting": f"{setting}={model}", "instead": instead}
+
+
+def _named(file: SettingsFile) -> Iterator[tuple[str, str]]:
+    names = rules("settings_doctor")["models"]
+    for key in names["keys"]:
+        value = file.keys.get(key)
+        for model in value if isinstance(value, list) else [value]:
+            if isinstance(model, str):
+                yield key, model
+    yield from ((name, file.env[name]) for name in names["env"] if name in file.env)
+
+
+def _problem(model: str, now: int) -> str:
+    """What is wrong with a model's full name; nothing for aliases and other providers' names."""
+    if "claude-" not in model:
+        return ""
+    listed, today = known(model), day(now)
+    if listed is None:
+        return "no model of that name is listed"
+    if listed.retired_on is None:
+        return ""
+    left = (listed.retired_on - today).days
+    if left <= 0:
+        return f"retired on {listed.retired_on}"
+    return f"retires on {listed.retired_on}" if left <= rules("settings_doctor")["models"]["warn_days"] else ""
+
+
+def _tool_search(files: Iterable[SettingsFile], history: History, around: Surroundings) -> Iterator[Finding]:
+    """MCP definitions in every prompt because tool search is off, by itself or behind a base URL."""
+    without = [file for file in files if _searches_not(file)]
+    if not without:
+        return
+    sessions = {line.session for file in without for line in file.timelines}
+    sizes = {session: tools for session, tools in tool_sizes(history).items() if session in sessions}
+    claimed = Claimed(around.bills)
+    carried = claim_tools(
+        {tool for tools in sizes.values() for tool in tools if server_of(tool)}, sizes, history, claimed
+    )
+    yield Finding(
+        id=f"{SettingsDoctor.name}/tool-search",
+        urgency=Urgency.FIX_NOW,
+        title="Tool search is off: the definitions of all MCP tools are in every prompt",
+        amount=claimed.total,
+        confidence=Confidence.MEDIUM,
+        evidence=Evidence.ESTIMATED,
+        why=(
+            "Behind a base URL that is not Anthropic's, Claude Code turns tool search off. The dollars are the MCP"
+            f" tools' sizes at what the replies of the {len(carried)} sessions whose prompt is known were billed."
+        ),
+        fix=f'In settings.json: "env": {{"{TOOL_SEARCH}": "true"}}; the gateway must pass tool_reference blocks on.',
+        claims=claimed.claims(),
+        rows=tuple(
+            {
+                "file": file.path,
+                "base_url": _host(file.env.get(_BASE_URL, "")),
+                "tool_search": file.env.get(TOOL_SEARCH, "(not set)"),
+            }
+            for file in without
+        ),
+    )
+
+
+def _searches_not(file: SettingsFile) -> bool:
+    said = file.env.get(TOOL_SEARCH, "").strip().lower()
+    host = _host(file.env.get(_BASE_URL, ""))
+    elsewhere = bool(host) and host != _FIRST_PARTY and not host.endswith(f".{_FIRST_PARTY}")
+    return said in _OFF or (elsewhere and not said)
+
+
+def _host(url: str) -> str:
+    """The host of a URL: what else is in it may be a secret."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return "(no URL)"
