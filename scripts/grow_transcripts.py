@@ -1,4 +1,4 @@
-"""Copies transcripts under new ids, until there are enough bytes for a speed test: grow_transcripts.py DATA OUT [MB]."""
+"""Copies transcripts under new ids until there are enough bytes for a speed test: grow_transcripts.py DATA OUT [MB]."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ def reply(message: str, at: int, *, read: int = 0, w5: int = 0, w1: int = 0, fre
     return Answered(message_id=message, at=at, place=HERE, metered=metered, **more)
 
 
-def use(id: str, name: str = "Bash", target: str = "", **more: Any) -> ToolUse:
-    return ToolUse(id=id, name=name, target=target, **more)
+def use(use_id: str, name: str = "Bash", target: str = "", **more: Any) -> ToolUse:
+    return ToolUse(id=use_id, name=name, target=target, **more)
 
 
 def result(use_id: str, size: int = 0, at: int = 0, **more: Any) -> Result:

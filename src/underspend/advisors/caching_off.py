@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from underspend.advisors.claimed import Claimed
@@ -47,18 +48,23 @@ class _Cost:
 
 
 def caching_off(name: str, files: Iterable[SettingsFile], around: Surroundings) -> Iterator[Finding]:
-    """One finding per file and variable that switches caching off."""
+    """One finding per variable that switches caching off, over all the files that set it.
+
+    Its amount is what uncached prompts of the history cost too much. What caching saved until now, and will no more,
+    was never paid in it and stands in the title only.
+    """
+    setting: dict[str, list[SettingsFile]] = defaultdict(list)
     for file in files:
-        for variable in sorted(file.env):
-            if variable != OFF and not variable.startswith(f"{OFF}_"):
-                continue
-            if file.on(variable):
-                yield _finding(name, file, variable, around)
+        for variable in file.env:
+            if (variable == OFF or variable.startswith(f"{OFF}_")) and file.on(variable):
+                setting[variable].append(file)
+    for variable, found in sorted(setting.items()):
+        yield _finding(name, found, variable, around)
 
 
-def _finding(name: str, file: SettingsFile, variable: str, around: Surroundings) -> Finding:
+def _finding(name: str, files: Sequence[SettingsFile], variable: str, around: Surroundings) -> Finding:
     cost, claimed = _Cost(), Claimed(around.bills)
-    for timeline in file.timelines:
+    for timeline in {id(line): line for file in files for line in file.timelines}.values():
         cost.add(timeline, variable.removeprefix(OFF).removeprefix("_").lower(), around)
     for reply, gain in cost.lost:
         claimed.add(reply, Lane.INPUT, gain)
@@ -67,24 +73,31 @@ def _finding(name: str, file: SettingsFile, variable: str, around: Surroundings)
     return Finding(
         id=f"{name}/caching-off/{variable}",
         urgency=Urgency.FIX_NOW,
-        title=f"{variable} switches prompt caching off",
-        amount=lost or kept,
+        title=_title(variable, lost, kept),
+        amount=lost,
         confidence=Confidence.MEDIUM,
         evidence=Evidence.ESTIMATED,
         why=(
-            f"Prompts sent without a cache cost {show(lost)} more than they would have (what the reply before had"
-            f" already sent, at input less read price, less the writes). The caching that there was in these sessions"
-            f" saved {show(kept)}, which this setting ends."
+            f"Prompts sent without a cache cost {show(lost)} more than they would have: what the reply before had"
+            " already sent, at input less read price, less what the writes would have cost. The caching that there was"
+            f" in these sessions saved {show(kept)}, reckoned the same way."
         ),
-        fix=f"Take {variable} out of the env of {file.path}.",
+        fix=f"Take {variable} out of the env of {', '.join(file.path for file in files)}.",
         claims=claimed.claims(lost),
-        rows=(
+        rows=tuple(
             {
                 "file": file.path,
                 "setting": f"{variable}={file.env[variable]}",
                 "uncached_replies": len(cost.lost),
                 "lost": show(lost),
                 "saved_by_caching_until_now": show(kept),
-            },
+            }
+            for file in files
         ),
     )
+
+
+def _title(variable: str, lost: Money, kept: Money) -> str:
+    if lost or not kept:
+        return f"{variable} switches prompt caching off"
+    return f"{variable} switches prompt caching off, which saved {show(kept)} in this history"

@@ -116,28 +116,24 @@ def _by_server(stays: list[_Stay]) -> Finding:
 
 
 def _large(stays: list[_Stay], limit: int) -> Iterator[Finding]:
-    large = [(stay, claims) for stay in stays if stay.carried.tokens > limit and (claims := _beyond(stay, limit))]
-    if not large:
-        return
     totals: dict[tuple[str, Lane], Money] = defaultdict(int)
-    spent = []
-    for stay, claims in large:
-        for claim in claims:
-            totals[claim.message_id, claim.lane] += claim.amount
-        spent.append((sum(claim.amount for claim in claims), stay))
+    beyond = [(_beyond(stay, limit, totals), stay) for stay in stays if stay.carried.tokens > limit]
+    spent = [each for each in beyond if each[0]]
+    if not spent:
+        return
     spent.sort(key=lambda each: (-each[0], each[1].carried.result.at, each[1].carried.result.use_id))
     amount = sum(totals.values())
     yield Finding(
         id=f"{CarriedResults.name}/large",
         urgency=Urgency.HABIT,
-        title=f"{len(large)} large tool results cost {show(amount)} for what they held beyond {limit:,} tokens",
+        title=f"{len(spent)} large tool results cost {show(amount)} for what they held beyond {limit:,} tokens",
         amount=amount,
         confidence=Confidence.MEDIUM,
         evidence=Evidence.ESTIMATED,
         why=(
             f"At least nine in ten of your tool results have at most {limit:,} tokens. The amount is what the tokens "
-            "beyond that cost in the larger ones, from entering the context until they left it: what a read with a limit, a "
-            "search or a filtered command would have left out, had the first part been enough."
+            "beyond that cost in the larger ones, from entering the context until they left it: what a read with a "
+            "limit, a search or a filtered command would have left out, had the first part been enough."
         ),
         fix=(
             "Add to CLAUDE.md: Search (Grep) before reading; read long files with offset and limit; pipe long command "
@@ -145,18 +141,19 @@ def _large(stays: list[_Stay], limit: int) -> Iterator[Finding]:
             'MAX_MCP_OUTPUT_TOKENS in "env" of settings.json set the limit.'
         ),
         claims=[
-            Claim(message_id=message, lane=lane, amount=money) for (message, lane), money in sorted(totals.items())
+            Claim(message_id=message, lane=lane, amount=money) for (message, lane), money in totals.items() if money
         ],
         rows=[_row(stay, money) for money, stay in spent[:_ROWS]],
     )
 
 
-def _beyond(stay: _Stay, limit: int) -> list[Claim]:
-    return [
-        Claim(message_id=step.reply.message_id, lane=part.lane, amount=part.amount)
-        for step, part in stay.stretch.charges(stay.carried, limit)
-        if part.amount
-    ]
+def _beyond(stay: _Stay, limit: int, totals: dict[tuple[str, Lane], Money]) -> Money:
+    """What the result's tokens after the first `limit` cost, which is also added to `totals` by reply and lane."""
+    spent = 0
+    for step, part in stay.stretch.charges(stay.carried, limit):
+        totals[step.reply.message_id, part.lane] += part.amount
+        spent += part.amount
+    return spent
 
 
 def _grouped(pairs: Iterable[tuple[str, _Stay]]) -> dict[str, list[_Stay]]:

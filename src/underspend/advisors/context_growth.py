@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
-from underspend.advisors.reading import Step, moment, netted, segments, steps
+from underspend.advisors.reading import Part, Step, moment, netted, segments, steps
 from underspend.core.advisor import Advisor, Claim, Confidence, Finding, RateSource, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import History, Result, Timeline, Typed
@@ -34,18 +33,19 @@ class Boundary(NamedTuple):
     kept: int
 
 
-@dataclass(slots=True)
-class Start:
-    """A fresh start: what it would have spared each later reply, and what it would have written again."""
+class Start(NamedTuple):
+    """A fresh start at a boundary, replayed up to the step `end`; `gain` is negative where it would have cost more."""
 
+    row: list[Step]
     boundary: Boundary
-    claims: list[Claim] = field(default_factory=list)
-    rewrite: Money = 0
+    end: int
+    gain: Money
 
-    @property
-    def gain(self) -> Money:
-        """What it would have saved; negative where it would have cost more."""
-        return sum(claim.amount for claim in self.claims) - self.rewrite
+    def spared(self) -> Iterator[tuple[Step, Part]]:
+        """What it would have spared each later reply, lane by lane."""
+        for step in self.row[self.boundary.at : self.end]:
+            for part in step.prompt.between(self.boundary.kept, self.boundary.held):
+                yield step, part
 
 
 class _Context(NamedTuple):
@@ -129,27 +129,26 @@ def _by_rule(contexts: list[_Context], level: int, rates: RateSource) -> list[St
 
 
 def _start(row: list[Step], boundary: Boundary, end: int, rates: RateSource) -> Start:
-    """A fresh start at a boundary, replayed over the replies up to `end`."""
-    made = Start(boundary)
+    """A fresh start: what it spares the replies before `end`, less what it has to write again."""
+    gain = 0
     for step in row[boundary.at : end]:
         for part in step.prompt.between(boundary.kept, boundary.held):
-            if part.amount:
-                made.claims.append(Claim(message_id=step.reply.message_id, lane=part.lane, amount=part.amount))
+            gain += part.amount
     first = row[boundary.at]
     write = first.prompt.rate_of(Lane.CACHE_WRITE_1H) or first.prompt.rate_in(Lane.CACHE_WRITE_5M, first.reply, rates)
     # What a rewrite had to write anyway is not written twice.
     for part in first.prompt.between(0, boundary.kept):
         if part.lane is Lane.CACHE_READ and write is not None:
-            made.rewrite += part.tokens * max(write - part.rate, 0)
-    return made
+            gain -= part.tokens * max(write - part.rate, 0)
+    return Start(row, boundary, end, gain)
 
 
 def _clear(contexts: list[_Context], level: int, starts: list[Start], rates: RateSource) -> Finding:
     totals: dict[tuple[str, Lane], Money] = defaultdict(int)
     for start in starts:
-        for claim in start.claims:
-            totals[claim.message_id, claim.lane] += claim.amount
-    claims = [Claim(message_id=message, lane=lane, amount=money) for (message, lane), money in sorted(totals.items())]
+        for step, part in start.spared():
+            totals[step.reply.message_id, part.lane] += part.amount
+    claims = [Claim(message_id=message, lane=lane, amount=money) for (message, lane), money in totals.items() if money]
     amount = sum(start.gain for start in starts)
     return Finding(
         id=f"{ContextGrowth.name}/clear",

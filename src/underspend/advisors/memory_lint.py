@@ -48,7 +48,7 @@ def lint(text: str, path: str) -> list[Remark]:
     found = _Found(path)
     sections = sections_of(rows)
     found.lengths(rows)
-    found.phrases(rows)
+    found.phrases(rows, sections)
     found.trees(rows)
     found.comments(rows)
     found.duplicates(rows, sections)
@@ -85,14 +85,15 @@ class _Found:
             message = f"{len(sent)} lines; keep to {limit['aim']}–{limit['most']}, the model follows short files better"
             self.say("too-long", sent[limit["most"]], message, last=sent[-1])
 
-    def phrases(self, rows: list[Row]) -> None:
-        """Lines that a rule of the data file names."""
+    def phrases(self, rows: list[Row], sections: list[Section]) -> None:
+        """Lines that a rule of the data file names; where it names a heading, the whole section."""
+        ends = {section.rows[0].number: section.rows[-1] for section in sections}
         for row in rows:
             if row.hidden or row.fenced or not row.text.strip():
                 continue
             for rule in _patterns():
                 if rule.hits(row.text[:_LONGEST_LOOKED_AT]):
-                    self.say(rule.name, row, rule.message)
+                    self.say(rule.name, row, rule.message, last=ends[row.number] if row.heading else row)
 
     def trees(self, rows: list[Row]) -> None:
         """Runs of lines that draw a file tree."""

@@ -69,19 +69,21 @@ def activity_of(each: Billed) -> str:
 
 
 def timeline(billed: Iterable[Billed], day: str, days: Days) -> list[Activity]:
-    """One day in order. Each half hour is named after what most of its dollars went to; equal neighbours are one."""
+    """One day in order. Each half hour is named after what most of its dollars went to; equal neighbours of a project are one."""
     windows: dict[tuple[int, str], list[Billed]] = {}
     for each in billed:
         at = each.reply.at
         if days.day(at) == day:
             windows.setdefault((at // WINDOW, each.line.project), []).append(each)
     found: list[Activity] = []
-    for (window, _), members in sorted(windows.items()):
+    newest: dict[str, int] = {}
+    for (window, project), members in sorted(windows.items()):
         made = _named(members, window * WINDOW)
-        last = found[-1] if found else None
-        if last and (last.what, last.project, last.until) == (made.what, made.project, made.since):
-            found[-1] = _joined(last, made)
+        last = found[newest[project]] if project in newest else None
+        if last and (last.what, last.until) == (made.what, made.since):
+            found[newest[project]] = _joined(last, made)
         else:
+            newest[project] = len(found)
             found.append(made)
     return found
 

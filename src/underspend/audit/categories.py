@@ -51,15 +51,42 @@ _WEIGHT = {
     Category.COMPLEX: 4,
 }
 _LOOKS = frozenset(
-    "Read Grep Glob LS NotebookRead TodoWrite TodoRead TaskCreate TaskUpdate TaskList TaskGet WebFetch WebSearch "
-    "ToolSearch BashOutput TaskOutput AgentOutputTool KillShell KillBash TaskStop ListMcpResourcesTool "
-    "ReadMcpResourceTool Skill SlashCommand AskUserQuestion LSP Monitor".split()
+    [
+        "Read",
+        "Grep",
+        "Glob",
+        "LS",
+        "NotebookRead",
+        "TodoWrite",
+        "TodoRead",
+        "TaskCreate",
+        "TaskUpdate",
+        "TaskList",
+        "TaskGet",
+        "WebFetch",
+        "WebSearch",
+        "ToolSearch",
+        "BashOutput",
+        "TaskOutput",
+        "AgentOutputTool",
+        "KillShell",
+        "KillBash",
+        "TaskStop",
+        "ListMcpResourcesTool",
+        "ReadMcpResourceTool",
+        "Skill",
+        "SlashCommand",
+        "AskUserQuestion",
+        "LSP",
+        "Monitor",
+    ]
 )
 _EDITS = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit"})
 _PLANS = frozenset({"ExitPlanMode", "EnterPlanMode", "exit_plan_mode", "Agent", "Task"})
 _LOOKING = re.compile(
     r"(ls|cat|head|tail|wc|pwd|find|grep|rg|tree|stat|file|which|echo|env|date|du|df|ps|sort|uniq|diff|jq|sed -n|cd|"
-    r"git (status|diff|log|show|branch|remote|rev-parse|blame|ls-files|stash list)|gh (pr|issue|run) (view|list|diff))\b"
+    r"git (status|diff|log|show|branch|remote|rev-parse|blame|ls-files|stash list)|"
+    r"gh (pr|issue|run) (view|list|diff))\b"
 )
 _CHECKING = re.compile(
     r"\b(pytest|unittest|jest|vitest|mocha|rspec|phpunit|tox|nox|ctest|xcodebuild|gradlew?|mvn|cmake|make|"

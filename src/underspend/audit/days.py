@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, tzinfo
+import datetime as dt
 
 DAY = 86_400_000_000
 HOUR = 3_600_000_000
 MINUTE = 60_000_000
 _QUARTER = 15 * MINUTE
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class Days:
@@ -16,15 +16,15 @@ class Days:
 
     __slots__ = ("_known", "zone")
 
-    def __init__(self, zone: tzinfo | None = None) -> None:
+    def __init__(self, zone: dt.tzinfo | None = None) -> None:
         self.zone = zone
-        self._known: dict[int, date] = {}
+        self._known: dict[int, dt.date] = {}
 
-    def clock(self, at: int) -> datetime:
+    def clock(self, at: int) -> dt.datetime:
         """What a clock shows at an instant (µs since the epoch)."""
-        return (_EPOCH + timedelta(microseconds=at)).astimezone(self.zone)
+        return (_EPOCH + dt.timedelta(microseconds=at)).astimezone(self.zone)
 
-    def date(self, at: int) -> date:
+    def date(self, at: int) -> dt.date:
         """The day an instant lies in."""
         quarter = at // _QUARTER
         known = self._known.get(quarter)
@@ -36,14 +36,14 @@ class Days:
         """The day an instant lies in: "2026-11-20"."""
         return self.date(at).isoformat()
 
-    def week(self, at: int) -> date:
+    def week(self, at: int) -> dt.date:
         """The Monday of the week an instant lies in."""
         day = self.date(at)
-        return day - timedelta(days=day.weekday())
+        return day - dt.timedelta(days=day.weekday())
 
-    def starts(self, day: date) -> int:
+    def starts(self, day: dt.date) -> int:
         """The first instant of a day."""
-        midnight = datetime(day.year, day.month, day.day, tzinfo=self.zone)
+        midnight = dt.datetime(day.year, day.month, day.day, tzinfo=self.zone)
         if self.zone is None:
             midnight = midnight.astimezone()
-        return (midnight - _EPOCH) // timedelta(microseconds=1)
+        return (midnight - _EPOCH) // dt.timedelta(microseconds=1)

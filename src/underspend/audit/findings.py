@@ -35,7 +35,11 @@ class Pace:
 
     def per_month(self, amount: Money) -> Money:
         """What an amount of the period comes to in a month."""
-        return scale(amount, self.month_days, self.active) if self.active else 0
+        if not self.active:
+            return 0
+        if self.span < _ENOUGH_DAYS:
+            return scale(amount, self.month_days, self.active)
+        return scale(amount, MONTH_DAYS, self.span)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

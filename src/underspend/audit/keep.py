@@ -20,7 +20,7 @@ from underspend.core.call import Role
 from underspend.core.evidence import Evidence
 from underspend.core.history import Answered, Place, Timeline
 from underspend.core.usage import Lane, Metered, Unit, Usage
-from underspend.stores.rows import add_calls, add_session
+from underspend.stores.rows import RowWriter
 from underspend.stores.schema import LANE_COSTS, LANE_TOKENS, calls
 
 _MANY = 400
@@ -47,11 +47,12 @@ def keep(engine: Engine, billed: Sequence[Billed], *, roots: Sequence[Path] = ()
         removed = _take_back(connection)
         known = set(connection.execute(select(calls.c.id).where(calls.c.endpoint == TRANSCRIPT)).scalars())
     new = [each for each in billed if each.reply.message_id not in seen and row_id(each.reply.message_id) not in known]
+    write = RowWriter()
     for at in range(0, len(new), _MANY):
         with engine.begin() as connection:
             part = new[at : at + _MANY]
-            add_calls(connection, [_row(each, billing, _root(each, roots)) for each in part])
-            _add_sessions(connection, part)
+            write.add_calls(connection, [_row(each, billing, _root(each, roots)) for each in part])
+            _add_sessions(write, connection, part)
     with engine.connect() as connection:
         count = select(func.count()).select_from(calls).where(calls.c.endpoint == TRANSCRIPT)
         return Kept(added=len(new), removed=removed, total=connection.execute(count).scalar_one())
@@ -129,10 +130,12 @@ def _take_back(connection: Connection) -> int:
     return connection.execute(gone).rowcount
 
 
-def _add_sessions(connection: Connection, part: Collection[Billed]) -> None:
+def _add_sessions(write: RowWriter, connection: Connection, part: Collection[Billed]) -> None:
     places = {each.line.session: each.line for each in part}
     for session, line in places.items():
-        add_session(connection, {"session": session[:128], "project": line.project[:255], "directory": line.directory})
+        write.add_session(
+            connection, {"session": session[:128], "project": line.project[:255], "directory": line.directory}
+        )
 
 
 def _root(each: Billed, roots: Sequence[Path]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Engine, select
 
 from underspend.audit.bills import Billed
 from underspend.core.money import Money
@@ -73,8 +74,14 @@ def _rows(connection: Connection, column: str, names: Sequence[str]) -> dict[str
     return found
 
 
-def _seen(row: Row[tuple[str, str | None, str | None, int, str | None]]) -> Seen:
-    return Seen(call_id=row[0], message_id=row[1], request_id=row[2], cost=row[3], billing=row[4])
+def _seen(row: Any) -> Seen:
+    return Seen(
+        call_id=row.id,
+        message_id=row.message_id,
+        request_id=row.request_id,
+        cost=row.cost_pico,
+        billing=row.billing,
+    )
 
 
 def _parts(names: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -61,7 +61,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """The four answers: `routes` by prompt tokens, `one_model` the routes that never changed model, by light dollars."""
+    """The four answers: `routes` by prompt tokens; `one_model` those that never changed model, by light dollars."""
 
     routes: tuple[Route, ...]
     one_model: tuple[Route, ...]

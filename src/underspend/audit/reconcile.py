@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
@@ -72,6 +73,7 @@ def reconcile(
     for each in billed:
         ours[each.line.session].append(each)
     marks = _compactions(history.timelines)
+    others = {(each.session, amount) for each in history.totals if (amount := _dollars(each.usd)) is not None}
     lines: dict[str, list[Timeline]] = defaultdict(list)
     for line in history.timelines:
         lines[line.session].append(line)
@@ -80,29 +82,48 @@ def reconcile(
         dollars = _dollars(told.usd)
         if dollars is not None:
             cuts = cut_replies(lines[session], rates)
-            found.append(_session(told, dollars, ours[session], marks.get(session, 0), cuts, prices or catalogue()))
+            inherited = {amount for other, amount in others if other != session}
+            case = _Case(told, dollars, ours[session], marks.get(session, 0), inherited)
+            found.append(_session(case, cuts, prices or catalogue()))
     return sorted(found, key=lambda each: (-abs(each.client - each.transcripts), each.session))
 
 
-def _session(  # noqa: PLR0913, PLR0917  # what is known of one session
-    told: ClientTotal, dollars: Money, ours: Sequence[Billed], compactions: int, cut: Cause | None, prices: Catalogue
-) -> Reconciled:
-    transcripts = sum(each.bill.total for each in ours)
-    covered = [each for each in ours if not told.covers or each.reply.at <= told.covers]
-    later = sum(each.bill.total for each in ours) - sum(each.bill.total for each in covered)
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A session's last total, its replies, its compactions, and the totals of other sessions it may have begun from."""
+
+    told: ClientTotal
+    dollars: Money
+    ours: Sequence[Billed]
+    compactions: int
+    inherited: AbstractSet[Money]
+
+
+def _session(case: _Case, cut: Cause | None, prices: Catalogue) -> Reconciled:
+    transcripts = sum(each.bill.total for each in case.ours)
+    covered = [each for each in case.ours if not case.told.covers or each.reply.at <= case.told.covers]
+    later = transcripts - sum(each.bill.total for each in covered)
     asked = _as_asked(covered, prices)
-    rest = _rest(told, covered)
-    left = dollars - transcripts + later - asked
-    causes = [Cause(what=LATER, amount=-later, calls=len(ours) - len(covered))] if later else []
+    left = case.dollars - transcripts + later - asked
+    causes = [Cause(what=LATER, amount=-later, calls=len(case.ours) - len(covered))] if later else []
     if asked:
         causes.append(Cause(what=ASKED_MODEL, amount=asked, calls=sum(map(_other_model, covered))))
-    if abs(left) <= len(ours) + 1 or not any(count > 0 for count in rest.values()):
-        causes += [Cause(what=PRICES, amount=left)] if left else []
-    else:
-        causes.append(Cause(what=COMPACTION if compactions else AUXILIARY, amount=left, calls=compactions, tokens=rest))
+    causes += _unwritten(case, covered, left)
     if cut:
         causes.append(cut)
-    return Reconciled(session=told.session, client=dollars, transcripts=transcripts, causes=tuple(causes))
+    return Reconciled(session=case.told.session, client=case.dollars, transcripts=transcripts, causes=tuple(causes))
+
+
+def _unwritten(case: _Case, covered: Sequence[Billed], left: Money) -> list[Cause]:
+    """What is left: a total the session was forked with, calls that leave no line, or rounding."""
+    rest = _rest(case.told, covered)
+    if not left:
+        return []
+    if abs(left) <= len(covered) + 1 or not any(count > 0 for count in rest.values()):
+        return [Cause(what=PRICES, amount=left)]
+    if left in case.inherited:
+        return [Cause(what=EARLIER, amount=left, tokens=rest)]
+    return [Cause(what=COMPACTION if case.compactions else AUXILIARY, amount=left, calls=case.compactions, tokens=rest)]
 
 
 def _dollars(usd: str) -> Money | None:
@@ -177,7 +198,7 @@ def _retries(line: Timeline) -> Iterable[tuple[int, Answered]]:
     """Replies that read more than the prompt before them held and wrote nothing, and that prompt's tokens."""
     before: Answered | None = None
     for event in line.events:
-        if isinstance(event, Mark) and event.kind in {MarkKind.COMPACTION, MarkKind.RESUME, MarkKind.CLEAR}:
+        if isinstance(event, Mark) and event.kind in {MarkKind.COMPACTION, MarkKind.CLEAR}:
             before = None
         elif isinstance(event, Answered):
             usage = event.metered.reported

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from itertools import pairwise
 
 from underspend.audit.bills import LANES, Billed
 from underspend.audit.days import DAY, Days
@@ -137,7 +138,7 @@ def _causes(last: Sequence[Billed], this: Sequence[Billed]) -> list[Cause]:
     points = (start, after_main, after_fan, mixed, longer, missed, end)
     whole = [round(point) for point in points]
     names = (VOLUME, FAN_OUT, MODELS, CONTEXT, CACHE, REST)
-    steps = [then - first for first, then in zip(whole, whole[1:], strict=False)]
+    steps = [then - first for first, then in pairwise(whole)]
     return [Cause(what=what, amount=amount) for what, amount in zip(names, steps, strict=True) if amount]
 
 
@@ -152,7 +153,7 @@ def _scaled(before: Mapping[_Role, _Share], now: Mapping[_Role, _Share], *, agen
 
 
 def _stepped(before: Mapping[_Role, _Share], now: Mapping[_Role, _Share], step: int) -> Fraction:
-    """This week's calls by model: 0 at last week's cost each; 1 with this week's prompts too; 2 at its prompt prices.
+    """The calls of this week by model: 0 at last week's cost each; 1 with their own prompts; 2 at their prompt prices.
 
     A model that is new this week comes as it is: all of its difference is the mix's.
     """

@@ -6,17 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
-from underspend.audit import activity, categories, questions, trend
+from underspend.audit import activity, categories
 from underspend.audit.bills import Billed, by_message, price
 from underspend.audit.days import Days
 from underspend.audit.findings import Found, Pace, look
 from underspend.audit.groups import grouped
 from underspend.audit.plan import Paying, Plan
+from underspend.audit.questions import Questions, ask
 from underspend.audit.rates import CatalogueRates
-from underspend.audit.reconcile import Reconciled, cut_replies, reconcile
-from underspend.audit.reconcile import Cause as CutReplies
+from underspend.audit.reconcile import Cause, Reconciled, cut_replies, reconcile
 from underspend.audit.surroundings import gather
 from underspend.audit.totals import Totals, total
+from underspend.audit.trend import Forecast, Trend, forecast, trend
 from underspend.core.advisor import Advisor, Surroundings
 from underspend.core.history import History, Skipped, Timeline
 from underspend.pricing.catalogue import Catalogue
@@ -72,14 +73,14 @@ class Audit:
     totals: Totals
     groups: Mapping[str, Mapping[str, Totals]]
     found: Found
-    questions: questions.Questions
-    trend: trend.Trend | None
-    forecast: trend.Forecast | None
+    questions: Questions
+    trend: Trend | None
+    forecast: Forecast | None
     blocks: Sequence[activity.Block]
     day: str | None
     timeline: Sequence[activity.Activity]
     reconciled: Sequence[Reconciled]
-    cut: CutReplies | None
+    cut: Cause | None
     around: Surroundings
     files: int = 0
     skipped: Sequence[Skipped] = ()
@@ -109,7 +110,7 @@ class Context:
 
 
 def audit(history: History, context: Context, *, around: Surroundings | None = None) -> Audit:
-    """The whole audit. `around` brings settings and memory files; its bills and rates are replaced by this history's."""
+    """The whole audit. `around` brings settings and memory files; bills and rates are this history's."""
     days, choice = Days(context.zone), context.choice
     history = replace(history, timelines=choice.timelines(history.timelines))
     everything = price(history, context.prices)
@@ -133,9 +134,9 @@ def audit(history: History, context: Context, *, around: Surroundings | None = N
         totals=total(billed),
         groups={**grouped(billed, days), "by_category": categories.by_category(billed, history.timelines)},
         found=look(history, known, context.advisors, pace=pace, only=chosen),
-        questions=questions.ask(billed, places, context.prices),
-        trend=trend.trend(billed, days, context.now),
-        forecast=trend.forecast(billed, days, context.now),
+        questions=ask(billed, places, context.prices),
+        trend=trend(billed, days, context.now),
+        forecast=forecast(billed, days, context.now),
         blocks=activity.blocks(billed),
         day=day,
         timeline=activity.timeline(billed, day, days) if day else (),

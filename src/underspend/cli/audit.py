@@ -217,15 +217,20 @@ def _billing(engine: Engine) -> list[str]:
 def _choice(options: Mapping[str, Any], now: int, tz: Any) -> Choice:
     from underspend.audit.whole import Choice
 
-    instants = {}
+    instants: dict[str, int | None] = {}
     for name in ("since", "until"):
         said = options.get(name)
         try:
             instants[name] = None if said is None else parse(said, now=now, tz=tz, end=name == "until")
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint=f"--{name}") from None
-    rest = {name: options.get(name) for name in ("project", "model", "session")}
-    return Choice(**instants, **rest)
+    return Choice(
+        since=instants["since"],
+        until=instants["until"],
+        project=options.get("project"),
+        model=options.get("model"),
+        session=options.get("session"),
+    )
 
 
 def _show(report: Audit, options: Mapping[str, Any], *, short: bool) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 
@@ -99,7 +101,7 @@ def test_the_quick_sum_is_the_sum_of_the_charges_and_no_two_results_share_a_plac
                 assert stretch.cost(carried) == sum(part.amount for _, part in stretch.charges(carried))
             for index in range(len(stretch.steps)):
                 here = sorted((c.start, c.stop) for c in stretch.results if c.entered <= index < c.left)
-                assert all(before[1] <= after[0] for before, after in zip(here, here[1:], strict=False))
+                assert all(before[1] <= after[0] for before, after in pairwise(here))
 
 
 def _of(told: History, timeline: Timeline) -> list[Stretch]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +52,7 @@ def test_a_stretch_of_it(start: int, stop: int, found: list[Part]) -> None:
 def test_stretches_that_meet_add_up_to_the_bill(cuts: list[int]) -> None:
     made = prompt(read=100, w1=20, w5=30, fresh=5)
     edges = [0, *sorted(cuts), 155]
-    total = sum(part.amount for a, b in zip(edges, edges[1:], strict=False) for part in made.between(a, b))
+    total = sum(part.amount for a, b in pairwise(edges) for part in made.between(a, b))
     assert total == 1_000 + 4_000 + 3_750 + 500
 
 

@@ -53,12 +53,15 @@ class Prompt:
 
     def between(self, start: int, stop: int) -> list[Part]:
         """The tokens at positions `start` to `stop`, as they were billed; what lies outside the prompt is left out."""
+        if 0 <= start < stop <= self.read:
+            return [Part(Lane.CACHE_READ, stop - start, self.parts[0].rate)]
         found = []
         at = 0
         for part in self.parts:
             end = at + part.tokens
-            if end > start and at < stop:
-                found.append(Part(part.lane, min(end, stop) - max(at, start), part.rate))
+            tokens = min(end, stop) - max(at, start)
+            if tokens > 0:
+                found.append(Part(part.lane, tokens, part.rate))
             at = end
         return found
 
@@ -111,7 +114,9 @@ def _passes(metered: Metered) -> tuple[int | None, int | None]:
 
 
 def _parts(usage: Usage, unit: int, bill: Bill | None) -> tuple[Part, ...]:
-    lines = {line.lane: line for line in bill.lines if line.unit == unit} if bill is not None else {}
+    # Rounded down, so that the parts of a prompt never add up to more than its bill.
+    lines = bill.lines if bill is not None else ()
+    rates = {line.lane: line.amount // line.tokens for line in lines if line.unit == unit and line.tokens}
     parts = []
     for lane, tokens in (
         (Lane.CACHE_READ, usage.cache_read),
@@ -120,9 +125,7 @@ def _parts(usage: Usage, unit: int, bill: Bill | None) -> tuple[Part, ...]:
         (Lane.INPUT, usage.input),
     ):
         if tokens > 0:
-            line = lines.get(lane)
-            # Rounded down, so that the parts of a prompt never add up to more than its bill.
-            parts.append(Part(lane, tokens, line.amount // line.tokens if line is not None and line.tokens else 0))
+            parts.append(Part(lane, tokens, rates.get(lane, 0)))
     return tuple(parts)
 
 

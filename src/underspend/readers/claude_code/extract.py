@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 import xxhash
 
-from underspend.core.history import AlwaysLoaded, ClientTotal, Mark, MarkKind, Place, Skipped, ToolUse
-from underspend.formats.lenient import Json, count, obj, text
+from underspend.core.history import AlwaysLoaded, ClientTotal, Mark, MarkKind, Place, Skipped
+from underspend.formats.lenient import Json, count, decode, obj, text
 from underspend.readers.claude_code import loaded, marks, prompts
 from underspend.readers.claude_code.lines import Broken, entries
 from underspend.readers.claude_code.marks import Announced, Noted
-from underspend.readers.claude_code.records import Extract, Part, Source
+from underspend.readers.claude_code.records import Extract, Part, Source, row
 from underspend.readers.claude_code.replies import Reply, key_of
-from underspend.readers.claude_code.shapes import (
-    Line,
-    line_of,
-    loads,
-    message_of,
-    object_in,
-    pieces_of,
-    progress_of,
-)
+from underspend.readers.claude_code.shapes import Line, line_of, loads, object_in
 
+_Mark = row(Mark)
+_Place = row(Place)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -44,10 +38,11 @@ _OF_NO_CONCERN = frozenset({
 
 
 def extract(source: Source, stream: BinaryIO) -> Extract:
-    """What a file says. Pieces that cannot be read are listed in it."""
+    """What a file says, as rows. Pieces that cannot be read are listed in it."""
     reading = _Reading(source)
+    take = reading.take
     for number, entry in entries(stream):
-        reading.take(number, entry)
+        take(number, entry)
     return reading.finished()
 
 
@@ -57,62 +52,50 @@ class _Reading:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._file = source.shown
-        self._sessions: Counter[str] = Counter()
+        self._sessions: dict[str, int] = {}
         self._seen: set[str] = set()
         self._parts: dict[tuple[str | None, bool], Part] = {}
         self._turns: dict[int, str] = {}
         self._side_of: dict[str, str] = {}
         self._replies: dict[str, Reply] = {}
-        self._unbilled: dict[str, Place] = {}
-        self._spawned: dict[int, ToolUse] = {}
+        self._spawned: dict[str, Any] = {}
         self._announced: dict[str | None, Announced] = {}
         self._loaded: dict[tuple[str, str], AlwaysLoaded] = {}
         self._total: ClientTotal | None = None
         self._left = False
         self._at = 0
         self._found = Extract(session="")
-        self._takers: dict[str, Callable[[Line, Place], None]] = {
-            "assistant": self._assistant,
-            "user": self._user,
-            "system": self._system,
-            "progress": self._progress,
-            "attachment": self._attachment,
-            "cost-state": self._cost_state,
-            "permission-mode": self._permission_mode,
-        }
 
     def take(self, number: int, entry: Line | Broken) -> None:
         """One more entry."""
-        place = Place(file=self._file, line=number)
         self._found.lines = number
         if isinstance(entry, Broken):
-            self._found.skipped.append(Skipped(place=place, why=entry.why))
+            self._found.skipped.append(Skipped(place=Place(file=self._file, line=number), why=entry.why))
             return
-        self._head(entry)
-        kind = entry.type if isinstance(entry.type, str) else "(none)"
-        taker = self._takers.get(kind)
+        if entry.session is not None:
+            self._sessions[entry.session] = self._sessions.get(entry.session, 0) + 1
+        if entry.timestamp is not None:
+            self._date(entry.timestamp)
+        kind = entry.type or "(none)"
+        taker = _TAKERS.get(kind)
         if taker is not None:
-            taker(entry, place)
+            taker(self, entry, _Place(self._file, number))
         elif kind not in _OF_NO_CONCERN:
             self._found.unknown[kind] = self._found.unknown.get(kind, 0) + 1
 
-    def _head(self, line: Line) -> None:
+    def _date(self, timestamp: str) -> None:
+        at = moment(timestamp)
+        if not at:
+            return
+        self._at = at
         found = self._found
-        if isinstance(line.session, str):
-            self._sessions[line.session] += 1
-        if not found.directory and isinstance(line.directory, str):
-            found.directory = line.directory
-        if found.entrypoint is None:
-            found.entrypoint = text(line.entrypoint)
-        at = moment(line.timestamp)
-        if at:
-            self._at = at
-            found.first = min(found.first or at, at)
-            found.last = max(found.last, at)
+        found.last = max(found.last, at)
+        if at < found.first or not found.first:
+            found.first = at
 
     def _part(self, line: Line, *, nested: bool = False) -> Part:
         """The timeline that an entry belongs to."""
-        agent, inline = text(line.agent), False
+        agent, inline = line.agent, False
         if agent is None and self._source.is_agent:
             agent = self._source.path.stem.removeprefix("agent-")
         elif agent is None and line.sidechain is True:
@@ -121,74 +104,86 @@ class _Reading:
         if part is None:
             part = self._parts[agent, nested] = Part(agent=agent, inline=inline, nested=nested)
             self._link(part, line)
+            self._found.directory = self._found.directory or line.directory or ""
+            self._found.entrypoint = self._found.entrypoint or line.entrypoint
         if part.agent_type is None and line.agent_type is not None:
-            part.agent_type = text(line.agent_type)
+            part.agent_type = line.agent_type
         return part
+
+    def _read_meta(self) -> None:
+        """Take in what the client keeps beside an agent's file: its type and the use that started it."""
+        path = self._source.path
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            meta = obj(decode(path.with_name(f"{path.stem}.meta.json").read_bytes()))
+            for part in self._parts.values():
+                part.agent_type = part.agent_type or text(meta.get("agentType"))
+                part.parent_use = part.parent_use or text(meta.get("toolUseId"))
 
     def _root_of(self, line: Line) -> str:
         """The agent of an inline sidechain: the first entry of its chain."""
-        own, parent = text(line.uuid), text(line.parent)
-        root = self._side_of.get(parent or "") or own or "unknown"
-        if own:
-            self._side_of[own] = root
+        root = self._side_of.get(line.parent or "") or line.uuid or "unknown"
+        if line.uuid:
+            self._side_of[line.uuid] = root
         return root
 
     def _link(self, part: Part, line: Line) -> None:
         """Find the use of a tool that started an agent."""
         use = None
         if part.nested:
-            part.parent_use = text(line.parent_use)
+            part.parent_use = line.parent_use
             use = next((use for use in self._spawned.values() if use.id == part.parent_use), None)
-        elif part.inline:
-            use = self._spawned.get(xxhash.xxh3_64_intdigest(bytes(message_of(line.message).content)))
+        elif part.inline and line.message is not None:
+            use = self._spawned.get(prompts.prompt_text(line.message) or "")
             part.parent_use = use.id if use is not None else None
         if use is not None:
             part.agent_type = use.target or None
 
-    def _assistant(self, line: Line, place: Place, *, nested: bool = False) -> None:
-        message = message_of(line.message)
+    def assistant(self, line: Line, place: Any, *, nested: bool = False) -> None:
+        """One content block of a reply."""
+        message = line.message
+        if message is None:
+            return
         part = self._part(line, nested=nested)
         if message.model == _BILLED_NOT:
-            if line.is_error is True:
+            if line.is_error is True and not self._repeated(line):
                 self._note(part, line, place, Noted(MarkKind.API_ERROR, marks.error_name(loads(line.error))))
             return
         key = key_of(line, message, place)
         reply = self._replies.get(key)
         if reply is None:
-            reply = self._replies[key] = Reply(key, self._at, place, nested, part, turn=self._turns.get(id(part)))
+            reply = self._replies[key] = Reply(key, self._at, place, nested, part, self._turns.get(id(part)))
         elif reply.nested and not nested:
             reply.nested, reply.part, reply.place = False, part, place
         reply.at = min(reply.at, self._at)
-        reply.foreign = reply.foreign or self._is_copy(line)
-        reply.take(line, message, self._spawned)
+        if line.request_session or line.forked_from:
+            reply.foreign = reply.foreign or bool(line.forked_from) or line.request_session != line.session
+        reply.take(line, message)
+        if isinstance(message.content, list) and not self._repeated(line):
+            for piece in message.content:
+                reply.add(piece, self._spawned)
 
-    def _is_copy(self, line: Line) -> bool:
-        """Whether the entry itself says that it was made in another session."""
-        made_in = text(line.request_session)
-        return bool(line.forked_from) or (made_in is not None and made_in != line.session)
-
-    def _user(self, line: Line, place: Place, *, nested: bool = False) -> None:
+    def user(self, line: Line, place: Any, *, nested: bool = False) -> None:
+        """A prompt, or the results of tools."""
+        message = line.message
+        if message is None:
+            return
         part = self._part(line, nested=nested)
         if self._repeated(line):
             return
-        content = message_of(line.message).content
-        prompt = prompts.prompt_text(content)
-        if prompt is None:
-            part.results.extend(
-                prompts.result_of(piece, at=self._at, place=place)
-                for piece in pieces_of(content)
-                if piece.type == "tool_result"
-            )
-            return
-        self._prompt(part, line, place, prompt)
+        prompt = prompts.prompt_text(message)
+        if prompt is not None:
+            self._prompt(part, line, place, prompt)
+        elif isinstance(message.content, list):
+            results = [piece for piece in message.content if piece.type == "tool_result"]
+            part.results.extend(prompts.result_of(piece, self._at, place) for piece in results)
 
-    def _prompt(self, part: Part, line: Line, place: Place, prompt: str) -> None:
+    def _prompt(self, part: Part, line: Line, place: Any, prompt: str) -> None:
         announced = self._announced.setdefault(part.agent, Announced())
         noted = prompts.noted(prompt)
         for note in (Noted(*noted) if noted else None, announced.set_mode(line.permission_mode)):
             self._note(part, line, place, note)
-        turn = text(line.turn) or text(line.uuid)
-        typed = prompts.typed(line, prompt, at=self._at, place=place, turn=turn)
+        turn = line.turn or line.uuid
+        typed = prompts.typed(line, prompt, self._at, place, turn)
         if typed is None:
             return
         if self._left and part.agent is None:
@@ -199,35 +194,40 @@ class _Reading:
         part.typed.append(typed)
         part.typed_ids.append(self._id_of(line, place))
 
-    def _system(self, line: Line, place: Place) -> None:
+    def system(self, line: Line, place: Any) -> None:
+        """What the client notes of itself."""
         if not self._repeated(line):
             self._note(self._part(line), line, place, marks.of_system(line))
 
-    def _progress(self, line: Line, place: Place) -> None:
-        data = progress_of(line.data)
-        if data.type == "hook_progress":
+    def progress(self, line: Line, place: Any) -> None:
+        """News of something under way: a hook, or an agent whose messages come this way alone."""
+        data = line.data
+        if data is None:
+            return
+        if data.hook is not None:
             self._hook(line, place, data.hook)
         if data.type != "agent_progress" or not data.message:
             return
         try:
-            inner = line_of(bytes(data.message))
+            inner = line_of(data.message)
         except msgspec.DecodeError:
             return
         inner.agent, inner.parent_use = data.agent, line.parent_use
         inner.version, inner.session, inner.sidechain = line.version, line.session, True
-        self._at = moment(inner.timestamp) or self._at
+        self._at = moment(inner.timestamp or "") or self._at
         if inner.type == "assistant":
-            self._assistant(inner, place, nested=True)
+            self.assistant(inner, place, nested=True)
         elif inner.type == "user":
-            self._user(inner, place, nested=True)
+            self.user(inner, place, nested=True)
 
-    def _hook(self, line: Line, place: Place, name: object) -> None:
+    def _hook(self, line: Line, place: Any, name: object) -> None:
         noted = marks.of_hook(name)
         if noted is not None and not self._repeated(line):
             self._note(self._part(line), line, place, noted)
             self._left = False
 
-    def _attachment(self, line: Line, place: Place) -> None:
+    def attachment(self, line: Line, place: Any) -> None:
+        """What was put into the prompt besides messages."""
         if self._repeated(line):
             return
         data = object_in(line.attachment)
@@ -248,37 +248,32 @@ class _Reading:
     def _forget(self, *kinds: str) -> None:
         self._loaded = {key: item for key, item in self._loaded.items() if item.kind not in kinds}
 
-    def _cost_state(self, line: Line, place: Place) -> None:
+    def cost_state(self, line: Line, place: Any) -> None:
+        """The client's own running total."""
         self._left = True
         models = object_in(line.model_usage)
-        by_model = {name: {k: count(v) for k, v in obj(lanes).items() if k != "costUSD"} for name, lanes in models.items()}
+        by_model = {
+            name: {k: count(v) for k, v in obj(lanes).items() if k != "costUSD"} for name, lanes in models.items()
+        }
         usd = bytes(line.total_usd).decode("utf-8", "replace").strip('"')
         self._total = ClientTotal(session="", place=place, usd=usd, by_model=by_model, covers=self._at)
 
-    def _permission_mode(self, line: Line, place: Place) -> None:
+    def permission_mode(self, line: Line, place: Any) -> None:
+        """The mode in which tools are permitted."""
         part = self._part(line)
         announced = self._announced.setdefault(part.agent, Announced())
         self._note(part, line, place, announced.set_mode(line.permission_mode))
 
-    def _note(self, part: Part, line: Line, place: Place, noted: Noted | None) -> None:
+    def _note(self, part: Part, line: Line, place: Any, noted: Noted | None) -> None:
         if noted is None:
             return
-        part.marks.append(
-            Mark(
-                at=self._at,
-                place=place,
-                kind=noted.kind,
-                detail=noted.detail,
-                tokens_before=noted.tokens_before,
-                tokens_after=noted.tokens_after,
-            )
-        )
+        part.marks.append(_Mark(self._at, place, noted.kind, noted.detail, noted.tokens_before, noted.tokens_after))
         part.mark_ids.append(self._id_of(line, place))
 
     def _repeated(self, line: Line) -> bool:
         """Whether this very entry was met before in this file."""
-        own = text(line.uuid)
-        if own is None:
+        own = line.uuid
+        if not own:
             return False
         if own in self._seen:
             return True
@@ -286,14 +281,16 @@ class _Reading:
         return False
 
     @staticmethod
-    def _id_of(line: Line, place: Place) -> int:
-        own = text(line.uuid) or f"{place.file}:{place.line}"
+    def _id_of(line: Line, place: Any) -> int:
+        own = line.uuid or f"{place.file}:{place.line}"
         return xxhash.xxh3_64_intdigest(own.encode("utf-8", "replace"))
 
     def finished(self) -> Extract:
         """Everything, once the last entry was taken."""
         found = self._found
         found.session = self._session()
+        if self._source.is_agent:
+            self._read_meta()
         for key, reply in self._replies.items():
             answered = reply.answered()
             if answered is None:
@@ -312,20 +309,28 @@ class _Reading:
         path = self._source.path
         if not self._source.is_agent and _UUID.fullmatch(path.stem):
             return path.stem
-        named = self._sessions.most_common(1)
-        if named:
-            return named[0][0]
+        if self._sessions:
+            return max(self._sessions, key=self._sessions.__getitem__)
         return path.parent.parent.name if path.parent.name == "subagents" else path.stem
+
+
+_TAKERS: dict[str, Callable[[_Reading, Line, Any], None]] = {
+    "assistant": _Reading.assistant,
+    "user": _Reading.user,
+    "system": _Reading.system,
+    "progress": _Reading.progress,
+    "attachment": _Reading.attachment,
+    "cost-state": _Reading.cost_state,
+    "permission-mode": _Reading.permission_mode,
+}
 
 
 def _has_events(part: Part) -> bool:
     return bool(part.answered or part.results or part.typed or part.marks)
 
 
-def moment(value: object) -> int:
+def moment(value: str) -> int:
     """A timestamp in microseconds since the epoch, 0 where there is none."""
-    if not isinstance(value, str):
-        return 0
     try:
         at = datetime.fromisoformat(value)
         return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND

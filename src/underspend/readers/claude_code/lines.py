@@ -34,9 +34,7 @@ class Broken:
 
 def entries(stream: BinaryIO) -> Iterator[tuple[int, Line | Broken]]:
     """Every entry with its line number (from 1), and in their place what could not be read."""
-    number = 0
-    for raw in stream:
-        number += 1
+    for number, raw in enumerate(stream, start=1):
         if number == 1 and raw.startswith(_BOM):
             raw = raw.removeprefix(_BOM)  # noqa: PLW2901  (the same line without its mark)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from underspend.core.history import MarkKind
@@ -44,12 +45,22 @@ def error_name(error: object) -> str:
     while isinstance(inner.get("error"), dict):
         inner = inner["error"]
     named = text(inner.get("type"))
-    if named and named != "error":
+    named = named if named != "error" else None
+    named = named or _named_in(text(data.get("message")) or "")
+    if named:
         return named
     if data.get("isNetworkDown") is True or obj(data.get("connection")):
         return "connection"
     status = count(data.get("status"))
     return str(status) if status else text(data.get("code")) or "unknown"
+
+
+_NAMED = re.compile(r'"type"\s*:\s*"([a-z_]+_error)"')
+
+
+def _named_in(message: str) -> str | None:
+    found = _NAMED.search(message)
+    return found.group(1) if found else None
 
 
 def of_hook(name: object) -> Noted | None:

@@ -12,8 +12,6 @@ from underspend.readers.claude_code import usage
 from underspend.readers.claude_code.records import Extract, Part, Source
 from underspend.readers.claude_code.tool_uses import SPAWNING
 
-
-
 _WORKTREES = "/.claude/worktrees/"
 
 
@@ -123,7 +121,9 @@ def _put(owner: _Held, answered: Answered) -> None:
 
 def _take_out(extract: Extract, owners: dict[str, str], won: dict[str, Answered], results: set[str]) -> None:
     for part in extract.parts:
-        own = [reply for reply in part.answered if owners.get(reply.message_id) is None or won[reply.message_id] is reply]
+        own = [
+            reply for reply in part.answered if owners.get(reply.message_id) is None or won[reply.message_id] is reply
+        ]
         gone = [reply for reply in part.answered if reply.message_id in owners and won[reply.message_id] is not reply]
         if not gone:
             continue

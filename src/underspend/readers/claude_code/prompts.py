@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 import xxhash
 
-from underspend.core.history import MarkKind, Place, Result, Typed
+from underspend.core.history import MarkKind, Result, Typed
 from underspend.formats.lenient import text
-from underspend.readers.claude_code.shapes import Line, Piece, object_in, pieces_of, string_in
+from underspend.readers.claude_code.records import row
+from underspend.readers.claude_code.shapes import Line, Message, Piece, object_in, pieces_of, string_in
 
+_Result = row(Result)
+_Typed = row(Typed)
 _COMMAND = re.compile(r"<command-name>/?([^<]*)</command-name>")
 _SET_MODEL = re.compile(r"Set model to (?:\x1b\[\d+m)?(.*?)(?:\x1b\[\d+m)?(?:\s*\(|</|$)")
 _NO_PROMPT = ("<local-command-", "<bash-stdout>", "<bash-stderr>", "[Request interrupted by user", "Caveat:")
@@ -22,39 +26,31 @@ _LOCAL = {
 _BY_PROGRAM = {"sdk", "system"}
 
 
-def result_of(piece: Piece, *, at: int, place: Place) -> Result:
-    """A `tool_result` block, by size and digest."""
-    raw = bytes(piece.content)
-    size, images = _measured(piece.content, raw)
-    return Result(
-        at=at,
-        place=place,
-        use_id=text(piece.tool_use_id) or "",
-        size=size,
-        digest=xxhash.xxh3_64_digest(raw) if raw else b"",
-        is_error=piece.is_error is True,
-        images=images,
-    )
+def result_of(piece: Piece, at: int, place: Any) -> Any:
+    """A `tool_result` block as a row of `Result`, by size and digest."""
+    size, images = _measured(piece.content)
+    digest = xxhash.xxh3_64_digest(memoryview(piece.content)) if piece.content else b""
+    return _Result(at, place, piece.tool_use_id or "", size, digest, piece.is_error is True, images)
 
 
-def _measured(content: msgspec.Raw, raw: bytes) -> tuple[int, int]:
-    if raw.startswith(b'"'):
+def _measured(content: msgspec.Raw) -> tuple[int, int]:
+    first = bytes(memoryview(content)[:1])
+    if first == b'"':
         return len(string_in(content)), 0
-    if not raw.startswith(b"["):
+    if first != b"[":
         return 0, 0
     pieces = pieces_of(content)
     images = sum(1 for piece in pieces if piece.type == "image")
-    return sum(len(string_in(piece.text)) for piece in pieces if piece.text), images
+    return sum(len(piece.text) for piece in pieces if piece.text), images
 
 
-def prompt_text(content: msgspec.Raw) -> str | None:
+def prompt_text(message: Message) -> str | None:
     """The text of a prompt; None where the entry holds tool results or nothing."""
-    if memoryview(content)[:1] == b'"':
-        return string_in(content)
-    pieces = pieces_of(content)
-    if not pieces or any(piece.type == "tool_result" for piece in pieces):
+    if isinstance(message.content, str):
+        return message.content
+    if not message.content or any(piece.type == "tool_result" for piece in message.content):
         return None
-    return "\n".join(string_in(piece.text) for piece in pieces if piece.text)
+    return "\n".join(piece.text for piece in message.content if piece.text)
 
 
 def command_of(prompt: str) -> str | None:
@@ -74,11 +70,11 @@ def noted(prompt: str) -> tuple[MarkKind, str] | None:
     return None
 
 
-def typed(line: Line, prompt: str, *, at: int, place: Place, turn: str | None) -> Typed | None:
-    """The prompt that begins a turn; None for what only the client says to itself."""
+def typed(line: Line, prompt: str, at: int, place: Any, turn: str | None) -> Any:
+    """The prompt that begins a turn, as a row of `Typed`; None for what only the client says to itself."""
     if line.meta is True or line.summary is True or prompt.startswith(_NO_PROMPT) or command_of(prompt) in _LOCAL:
         return None
-    return Typed(at=at, place=place, turn=turn, size=len(prompt), by_person=_by_person(line, prompt))
+    return _Typed(at, place, turn, len(prompt), _by_person(line, prompt))
 
 
 def _by_person(line: Line, prompt: str) -> bool:
@@ -87,4 +83,4 @@ def _by_person(line: Line, prompt: str) -> bool:
     origin = text(object_in(line.origin).get("kind")) if line.origin else None
     if origin is not None and origin != "human":
         return False
-    return line.prompt_source not in _BY_PROGRAM if isinstance(line.prompt_source, str) else True
+    return line.prompt_source not in _BY_PROGRAM

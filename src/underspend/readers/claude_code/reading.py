@@ -52,7 +52,7 @@ def _read_by_one(
 ) -> None:
     done, total = 0, sum(source.size for source in sources)
     for source in sources:
-        found[source.raw_path] = read_one(source, cache)
+        found[source.raw_path] = unpack(read_one(source, cache))
         done += source.size
         if progress is not None:
             progress(done, total)
@@ -68,7 +68,7 @@ def _read_by_two(
         taken = 0
         for number in second.shares():
             for source in parts[number]:
-                found[source.raw_path] = read_one(source, cache)
+                found[source.raw_path] = unpack(read_one(source, cache))
             taken = number + 1
             if progress is not None:
                 progress(sum(source.size for part in parts[:taken] for source in part), total)
@@ -76,16 +76,17 @@ def _read_by_two(
             found[path] = unpack(packed)
 
 
-def read_one(source: Source, cache: Cache) -> Extract:
-    """One file, read now. A file that cannot be opened, or not to its end, says so in `skipped`."""
+def read_one(source: Source, cache: Cache) -> bytes:
+    """The packed extract of one file, read now. A file that cannot be read says so in its `skipped`."""
     try:
         with source.path.open("rb", buffering=1 << 20) as stream:
             found = extract(source, stream)
     except OSError as error:
         why = f"cannot be read: {(error.strerror or str(error)).lower()}"
-        return Extract(session="", skipped=[Skipped(place=Place(file=source.shown, line=0), why=why)])
-    cache.put(source, pack(found))
-    return found
+        return pack(Extract(session="", skipped=[Skipped(place=Place(file=source.shown, line=0), why=why)]))
+    packed = pack(found)
+    cache.put(source, packed)
+    return packed
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -33,6 +34,21 @@ class Source:
         return self.raw_path.decode("utf-8", "replace")
 
 
+def row(kind: type) -> Any:
+    """A class with the fields of a dataclass, which packs to what the dataclass unpacks from.
+
+    It is made ten times faster, in C, and leaves out what has its default. Reading makes rows; who takes the packed
+    extract gets the dataclasses.
+    """
+    if not is_dataclass(kind):
+        raise TypeError(f"{kind.__name__} is no dataclass")
+    named: list[Any] = [
+        (field.name, Any) if field.default is field.default_factory else (field.name, Any, field.default)
+        for field in fields(kind)
+    ]
+    return msgspec.defstruct(kind.__name__, named, omit_defaults=True, gc=False)
+
+
 class Part(msgspec.Struct, array_like=True):
     """One timeline's events in one file, each kind in the order of its lines.
 
@@ -54,10 +70,7 @@ class Part(msgspec.Struct, array_like=True):
 
 
 class Extract(msgspec.Struct, array_like=True):
-    """Everything that a file says.
-
-    `foreign` names the replies that the file itself says were made for another session, `copied_from` that session.
-    """
+    """Everything that a file says. `foreign` names the replies that, as the file itself says, another session made."""
 
     session: str
     directory: str = ""
@@ -65,7 +78,6 @@ class Extract(msgspec.Struct, array_like=True):
     first: int = 0
     last: int = 0
     lines: int = 0
-    copied_from: str | None = None
     foreign: list[str] = msgspec.field(default_factory=list)
     parts: list[Part] = msgspec.field(default_factory=list)
     totals: list[ClientTotal] = msgspec.field(default_factory=list)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-import xxhash
-
-from underspend.core.history import Answered, Place, ToolUse
-from underspend.core.usage import Metered
+from underspend.core.history import Answered
 from underspend.formats.lenient import count, obj, text
-from underspend.readers.claude_code import tool_uses, usage
-from underspend.readers.claude_code.records import Part
-from underspend.readers.claude_code.shapes import Line, Message, Piece, loads, object_in, pieces_of, string_in
+from underspend.readers.claude_code import tool_uses
+from underspend.readers.claude_code.records import Part, row
+from underspend.readers.claude_code.shapes import Line, Message, Piece, object_in
+from underspend.readers.claude_code.usage import Bill
 
+_Answered = row(Answered)
 _CHARS_PER_TOKEN_TENTHS = 36
 _SIGNATURE_PER_THINKING_TENTHS = 13
+_USES = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 
 
 @dataclass(slots=True)
@@ -23,17 +24,16 @@ class Reply:
 
     message_id: str
     at: int
-    place: Place
+    place: Any
     nested: bool
     part: Part
+    turn: str | None
     version: str | None = None
     skill: str | None = None
     foreign: bool = False
-    metered: Metered | None = None
-    turn: str | None = None
-    tools: dict[int, ToolUse] = field(default_factory=dict)
-    seen: set[int] = field(default_factory=set)
-    last_usage: bytes = b""
+    bill: Bill = field(default_factory=Bill)
+    tools: list[Any] = field(default_factory=list)
+    used: int = 0
     text_chars: int = 0
     thinking_chars: int = 0
     request_id: str | None = None
@@ -41,71 +41,54 @@ class Reply:
     effort: str | None = None
     miss: tuple[str | None, int] = (None, 0)
 
-    def take(self, line: Line, message: Message, spawned: dict[int, ToolUse]) -> None:
-        """Learn from one more of its lines. `spawned` takes up the agents that it starts, by their prompt's digest."""
-        self.version = self.version or text(line.version)
-        self.skill = self.skill or text(line.skill)
-        self.request_id = self.request_id or text(line.request)
-        self.asked_model = self.asked_model or text(line.asked_model)
-        self.effort = self.effort or text(line.effort)
-        self._measure(message)
+    def take(self, line: Line, message: Message) -> None:
+        """Learn what one more of its lines says about the whole."""
+        if self.version is None:
+            self.version, self.skill = line.version, line.skill
+            self.asked_model, self.effort = line.asked_model, line.effort
+        if self.request_id is None:
+            self.request_id = line.request
+        self.bill.take(message)
         if message.diagnostics:
             self._diagnose(message)
-        for piece in pieces_of(message.content):
-            self._count(piece, spawned)
-
-    def _measure(self, message: Message) -> None:
-        raw = bytes(message.usage)
-        stop = text(message.stop_reason)
-        if raw == self.last_usage and (self.metered is None or stop is None or stop == self.metered.stop_reason):
-            return
-        self.last_usage = raw
-        found = loads(raw)
-        if not isinstance(found, dict):
-            return
-        line = usage.metered(found, model=text(message.model), message_id=text(message.id), stop_reason=stop)
-        self.metered = line if self.metered is None else usage.larger(self.metered, line)
 
     def _diagnose(self, message: Message) -> None:
         reason = obj(object_in(message.diagnostics).get("cache_miss_reason"))
         if reason:
             self.miss = (text(reason.get("type")), count(reason.get("cache_missed_input_tokens")))
 
-    def _count(self, piece: Piece, spawned: dict[int, ToolUse]) -> None:
-        content = piece.text or piece.thinking or piece.input
-        mark = xxhash.xxh3_64_intdigest(bytes(content) + bytes(piece.signature) + str(piece.id).encode(errors="replace"))
-        if mark in self.seen:
-            return
-        self.seen.add(mark)
-        if piece.type == "text":
-            self.text_chars += len(string_in(piece.text))
-        elif piece.type == "thinking":
-            thinking = len(string_in(piece.thinking))
+    def add(self, piece: Piece, spawned: dict[str, Any]) -> None:
+        """Count one content block. `spawned` takes up the agents that it starts, by their prompt."""
+        if piece.text is not None:
+            self.text_chars += len(piece.text)
+        elif piece.type in _USES:
+            use = tool_uses.tool_use(piece, spawned)
+            self.tools.append(use)
+            self.used += use.size
+        elif piece.thinking or piece.signature:
             # Newer clients keep the signature alone, which grows with the thinking that it seals.
-            self.thinking_chars += thinking or len(piece.signature) * 10 // _SIGNATURE_PER_THINKING_TENTHS
-        elif piece.type in {"tool_use", "server_tool_use", "mcp_tool_use"}:
-            self.tools[mark] = use = tool_uses.tool_use(piece)
-            if use.name in tool_uses.SPAWNING:
-                spawned[tool_uses.prompt_digest(piece)] = use
+            sealed = len(piece.signature or "") * 10 // _SIGNATURE_PER_THINKING_TENTHS
+            self.thinking_chars += len(piece.thinking or "") or sealed
 
-    def answered(self) -> Answered | None:
-        """The whole reply; None where no line had its usage."""
-        if self.metered is None:
+    def answered(self) -> Any:
+        """The whole reply, as a row of `Answered`; None where no line had its usage."""
+        if not self.bill.known:
             return None
-        finalised = self.metered.stop_reason is not None
-        return Answered(
+        metered = self.bill.metered(self.message_id)
+        finalised = metered.stop_reason is not None
+        return _Answered(
             message_id=self.message_id,
             at=self.at,
             place=self.place,
-            metered=self.metered,
+            metered=metered,
             request_id=self.request_id,
             asked_model=self.asked_model,
             effort=self.effort,
             version=self.version,
             turn=self.turn,
             finalised=finalised,
-            unseen_output=0 if finalised else max(0, self.estimate() - self.metered.usage.output),
-            tools=tuple(self.tools.values()),
+            unseen_output=0 if finalised else max(0, self.estimate() - metered.reported.output),
+            tools=tuple(self.tools),
             text_chars=self.text_chars,
             thinking_chars=self.thinking_chars,
             skill=self.skill,
@@ -116,16 +99,14 @@ class Reply:
 
     def estimate(self) -> int:
         """The tokens that the reply's content amounts to."""
-        chars = self.text_chars + sum(use.size for use in self.tools.values())
-        if self.metered is not None and self.metered.thinking_tokens:
-            return -(-chars * 10 // _CHARS_PER_TOKEN_TENTHS) + self.metered.thinking_tokens
+        chars = self.text_chars + self.used
+        if self.bill.thinking:
+            return -(-chars * 10 // _CHARS_PER_TOKEN_TENTHS) + self.bill.thinking
         return -(-(chars + self.thinking_chars) * 10 // _CHARS_PER_TOKEN_TENTHS)
 
 
-def key_of(line: Line, message: Message, place: Place) -> str:
+def key_of(line: Line, message: Message, place: Any) -> str:
     """What makes a reply the same one wherever it is copied: its message id, or the next best thing."""
-    found = text(message.id)
-    if found is not None:
-        return found
-    request = text(line.request)
-    return f"request:{request}" if request else f"entry:{text(line.uuid) or f'{place.file}:{place.line}'}"
+    if message.id:
+        return message.id
+    return f"request:{line.request}" if line.request else f"entry:{line.uuid or f'{place.file}:{place.line}'}"

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 import msgspec
 
@@ -76,12 +76,12 @@ class Second:
         self._cache = cache
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Second:
+    def __enter__(self) -> Self:
         self._queue, feed = os.pipe()
         os.write(feed, b"".join(_NUMBER.pack(number) for number in range(len(self._parts))))
         os.close(feed)
-        self._told = tempfile.TemporaryFile()  # noqa: SIM115  (closed in __exit__)
-        self._answers = tempfile.TemporaryFile()  # noqa: SIM115
+        self._told = tempfile.TemporaryFile()
+        self._answers = tempfile.TemporaryFile()
         if os.name == "posix":
             self._start()
         return self

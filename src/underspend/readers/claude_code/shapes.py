@@ -1,51 +1,123 @@
 """The parts of a transcript's lines that are read. Everything else on a line is passed over undecoded.
 
-Fields take whatever stands there (`Any`, or the raw bytes), so that a null or a wrong type costs that field alone.
+A line that has these parts in other types (a null is no other type) is decoded as a whole and fitted to them: what does
+not fit is absent, and the rest is kept.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from underspend.formats.lenient import Json, decode, obj
+from underspend.formats.lenient import Json, count, decode, obj
 
 NOTHING = msgspec.Raw(b"")
+
+
+class Split(msgspec.Struct):
+    """Cache writes by lifetime."""
+
+    five_minutes: int | None = msgspec.field(name="ephemeral_5m_input_tokens", default=None)
+    one_hour: int | None = msgspec.field(name="ephemeral_1h_input_tokens", default=None)
+
+
+class ServerTools(msgspec.Struct):
+    """Uses of the provider's own tools that are billed by the piece."""
+
+    searches: int | None = msgspec.field(name="web_search_requests", default=None)
+
+
+class OutputDetails(msgspec.Struct):
+    """What the output consists of."""
+
+    thinking: int | None = msgspec.field(name="thinking_tokens", default=None)
+
+
+class Tokens(msgspec.Struct):
+    """The `usage` of a line."""
+
+    input: int | None = msgspec.field(name="input_tokens", default=None)
+    output: int | None = msgspec.field(name="output_tokens", default=None)
+    written: int | None = msgspec.field(name="cache_creation_input_tokens", default=None)
+    read: int | None = msgspec.field(name="cache_read_input_tokens", default=None)
+    split: Split | None = msgspec.field(name="cache_creation", default=None)
+    server_tools: ServerTools | None = msgspec.field(name="server_tool_use", default=None)
+    details: OutputDetails | None = msgspec.field(name="output_tokens_details", default=None)
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    iterations: msgspec.Raw = NOTHING
+    fallback_credit: msgspec.Raw = NOTHING
+
+
+class Piece(msgspec.Struct):
+    """One content block of a message."""
+
+    type: str | None = None
+    id: str | None = None
+    name: str | None = None
+    tool_use_id: str | None = None
+    is_error: bool | None = None
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    input: msgspec.Raw = NOTHING
+    content: msgspec.Raw = NOTHING
+
+
+class Message(msgspec.Struct):
+    """The API's message inside an entry."""
+
+    id: str | None = None
+    model: str | None = None
+    stop_reason: str | None = None
+    content: str | list[Piece] | None = None
+    usage: Tokens | None = None
+    diagnostics: msgspec.Raw = NOTHING
+
+
+class Progress(msgspec.Struct):
+    """What a `progress` entry carries."""
+
+    type: str | None = None
+    agent: str | None = msgspec.field(name="agentId", default=None)
+    hook: str | None = msgspec.field(name="hookName", default=None)
+    message: msgspec.Raw = NOTHING
 
 
 class Line(msgspec.Struct):
     """One entry of a transcript."""
 
-    type: Any = None
-    subtype: Any = None
-    uuid: Any = None
-    parent: Any = msgspec.field(name="parentUuid", default=None)
-    timestamp: Any = None
-    session: Any = msgspec.field(name="sessionId", default=None)
-    directory: Any = msgspec.field(name="cwd", default=None)
-    version: Any = None
-    entrypoint: Any = None
-    agent: Any = msgspec.field(name="agentId", default=None)
-    sidechain: Any = msgspec.field(name="isSidechain", default=None)
-    meta: Any = msgspec.field(name="isMeta", default=None)
-    summary: Any = msgspec.field(name="isCompactSummary", default=None)
-    turn: Any = msgspec.field(name="promptId", default=None)
-    prompt_source: Any = msgspec.field(name="promptSource", default=None)
-    permission_mode: Any = msgspec.field(name="permissionMode", default=None)
-    request: Any = msgspec.field(name="requestId", default=None)
-    request_session: Any = msgspec.field(name="requestSessionId", default=None)
-    asked_model: Any = msgspec.field(name="requestedModel", default=None)
-    effort: Any = None
-    skill: Any = msgspec.field(name="attributionSkill", default=None)
-    agent_type: Any = msgspec.field(name="attributionAgent", default=None)
-    is_error: Any = msgspec.field(name="isApiErrorMessage", default=None)
-    parent_use: Any = msgspec.field(name="parentToolUseID", default=None)
+    type: str | None = None
+    subtype: str | None = None
+    uuid: str | None = None
+    parent: str | None = msgspec.field(name="parentUuid", default=None)
+    timestamp: str | None = None
+    session: str | None = msgspec.field(name="sessionId", default=None)
+    directory: str | None = msgspec.field(name="cwd", default=None)
+    version: str | None = None
+    entrypoint: str | None = None
+    agent: str | None = msgspec.field(name="agentId", default=None)
+    sidechain: bool | None = msgspec.field(name="isSidechain", default=None)
+    meta: bool | None = msgspec.field(name="isMeta", default=None)
+    summary: bool | None = msgspec.field(name="isCompactSummary", default=None)
+    turn: str | None = msgspec.field(name="promptId", default=None)
+    prompt_source: str | None = msgspec.field(name="promptSource", default=None)
+    permission_mode: str | None = msgspec.field(name="permissionMode", default=None)
+    request: str | None = msgspec.field(name="requestId", default=None)
+    request_session: str | None = msgspec.field(name="requestSessionId", default=None)
+    asked_model: str | None = msgspec.field(name="requestedModel", default=None)
+    effort: str | None = None
+    skill: str | None = msgspec.field(name="attributionSkill", default=None)
+    agent_type: str | None = msgspec.field(name="attributionAgent", default=None)
+    is_error: bool | None = msgspec.field(name="isApiErrorMessage", default=None)
+    parent_use: str | None = msgspec.field(name="parentToolUseID", default=None)
+    message: Message | None = None
+    data: Progress | None = None
     origin: msgspec.Raw = NOTHING
     forked_from: msgspec.Raw = msgspec.field(name="forkedFrom", default=NOTHING)
-    message: msgspec.Raw = NOTHING
-    data: msgspec.Raw = NOTHING
     attachment: msgspec.Raw = NOTHING
     error: msgspec.Raw = NOTHING
     compaction: msgspec.Raw = msgspec.field(name="compactMetadata", default=NOTHING)
@@ -54,143 +126,134 @@ class Line(msgspec.Struct):
     model_usage: msgspec.Raw = msgspec.field(name="modelUsage", default=NOTHING)
 
 
-class Message(msgspec.Struct):
-    """The API's message inside an entry."""
-
-    id: Any = None
-    model: Any = None
-    stop_reason: Any = None
-    content: msgspec.Raw = NOTHING
-    usage: msgspec.Raw = NOTHING
-    diagnostics: msgspec.Raw = NOTHING
-
-
-class Piece(msgspec.Struct):
-    """One content block of a message."""
-
-    type: Any = None
-    id: Any = None
-    name: Any = None
-    tool_use_id: Any = None
-    is_error: Any = None
-    text: msgspec.Raw = NOTHING
-    thinking: msgspec.Raw = NOTHING
-    signature: msgspec.Raw = NOTHING
-    input: msgspec.Raw = NOTHING
-    content: msgspec.Raw = NOTHING
-
-
 class ToolInput(msgspec.Struct):
     """The fields of a tool's input that say what it is used on."""
 
-    file_path: Any = None
-    notebook_path: Any = None
-    path: Any = None
-    command: Any = None
-    pattern: Any = None
-    query: Any = None
-    url: Any = None
-    skill: Any = None
-    subagent_type: Any = None
-    offset: Any = None
-    limit: Any = None
-    prompt: msgspec.Raw = NOTHING
+    file_path: str | None = None
+    notebook_path: str | None = None
+    path: str | None = None
+    command: str | None = None
+    pattern: str | None = None
+    query: str | None = None
+    url: str | None = None
+    skill: str | None = None
+    subagent_type: str | None = None
+    prompt: str | None = None
+    offset: int | None = None
+    limit: int | None = None
 
 
-class Progress(msgspec.Struct):
-    """What a `progress` entry carries."""
-
-    type: Any = None
-    agent: Any = msgspec.field(name="agentId", default=None)
-    hook: Any = msgspec.field(name="hookName", default=None)
-    message: msgspec.Raw = NOTHING
+class _Other:
+    """A value of a type that does not fit."""
 
 
-_T = TypeVar("_T")
+_OTHER = _Other()
+_FAILED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_decode_line = msgspec.json.Decoder(Line).decode
+_decode_pieces = msgspec.json.Decoder(list[Piece]).decode
+_decode_input = msgspec.json.Decoder(ToolInput).decode
+_decode_string = msgspec.json.Decoder(str).decode
 
-_line = msgspec.json.Decoder(Line)
-_message = msgspec.json.Decoder(Message)
-_pieces = msgspec.json.Decoder(list[Piece])
-_input = msgspec.json.Decoder(ToolInput)
-_progress = msgspec.json.Decoder(Progress)
 
-
-def line_of(raw: bytes) -> Line:
+def line_of(raw: bytes | msgspec.Raw) -> Line:
     """The entry in some bytes. Raises msgspec.DecodeError where they hold no JSON object."""
     try:
-        return _line.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _line.decode(mended(raw))
-
-
-def message_of(raw: msgspec.Raw) -> Message:
-    """The message; an empty one where there is none."""
-    return _leniently(_message, raw) or Message()
-
-
-def progress_of(raw: msgspec.Raw) -> Progress:
-    """What a progress entry carries; an empty one where there is nothing."""
-    return _leniently(_progress, raw) or Progress()
+        return _decode_line(raw)
+    except _FAILED:
+        pass
+    value = _value(bytes(raw))
+    if not isinstance(value, dict):
+        raise msgspec.DecodeError("no object")
+    return _decode_line(_encoded(_fitted(value, Line)))
 
 
 def pieces_of(raw: msgspec.Raw) -> list[Piece]:
     """The content blocks that are objects, whatever stands between them."""
-    found = _leniently(_pieces, raw)
-    if found is not None:
-        return found
-    whole = loads(raw)
-    objects = [item for item in whole if isinstance(item, dict)] if isinstance(whole, list) else []
-    return _pieces.decode(msgspec.json.encode(objects)) if objects else []
+    try:
+        return _decode_pieces(raw)
+    except _FAILED:
+        pass
+    return _decode_pieces(_encoded(_fitted_list(loads(raw), Piece)))
 
 
 def input_of(raw: msgspec.Raw) -> ToolInput:
     """What a tool is used on; nothing where the input is no object."""
-    return _leniently(_input, raw) or ToolInput()
+    if not raw:
+        return ToolInput()
+    try:
+        return _decode_input(raw)
+    except _FAILED:
+        return _decode_input(_encoded(_fitted(object_in(raw), ToolInput)))
 
 
-def loads(raw: msgspec.Raw | bytes) -> Any:
+def string_in(raw: msgspec.Raw) -> str:
+    """The string in some bytes, an empty one where there is none."""
+    try:
+        return _decode_string(raw)
+    except _FAILED:
+        value = loads(raw)
+        return value if isinstance(value, str) else ""
+
+
+def loads(raw: msgspec.Raw) -> Any:
     """Any JSON value as plain Python, None where it cannot be read."""
-    data = bytes(raw)
-    if not data:
+    if not raw:
         return None
     try:
-        return decode(data)
-    except msgspec.DecodeError:
-        pass
-    try:
-        return decode(mended(data))
+        return _value(bytes(raw))
     except msgspec.DecodeError:
         return None
 
 
-def object_in(raw: msgspec.Raw | bytes) -> Json:
+def object_in(raw: msgspec.Raw) -> Json:
     """The object in some bytes, an empty one where there is none."""
     return obj(loads(raw))
 
 
-def string_in(raw: msgspec.Raw | bytes) -> str:
-    """The string in some bytes, an empty one where there is none."""
-    value = loads(raw)
-    return value if isinstance(value, str) else ""
-
-
-def mended(raw: bytes) -> bytes:
-    """The same JSON with what is no UTF-8 (stray bytes, lone surrogates) replaced. Raises msgspec.DecodeError."""
+def mended(text: str) -> bytes:
+    """Some JSON as UTF-8, with lone surrogates replaced and what is no number left out."""
     try:
-        value = json.loads(raw.decode("utf-8", "replace"), parse_constant=lambda _: None)
-        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+        return _encoded(json.loads(text, parse_constant=lambda _: None))
     except (ValueError, RecursionError) as error:
         raise msgspec.DecodeError(str(error)) from error
 
 
-def _leniently(decoder: msgspec.json.Decoder[_T], raw: msgspec.Raw) -> _T | None:
-    if not raw:
-        return None
+def _encoded(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _value(data: bytes) -> Any:
     try:
-        return decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        return decoder.decode(mended(bytes(raw)))
+        return decode(data)
     except msgspec.DecodeError:
-        return None
+        return decode(mended(data.decode("utf-8", "replace")))
+
+
+def _fitted(value: Json, shape: type[msgspec.Struct]) -> Json:
+    """The fields of an object that are of the types that a shape has."""
+    found = {}
+    for field in msgspec.structs.fields(shape):
+        part = _fitting(value.get(field.encode_name, _OTHER), field.type)
+        if part is not _OTHER:
+            found[field.encode_name] = part
+    return found
+
+
+def _fitting(value: object, kind: Any) -> object:
+    if kind is msgspec.Raw or value is _OTHER or value is None:
+        return value
+    names = getattr(kind, "__args__", ())
+    if isinstance(value, bool):
+        return value if bool in names else _OTHER
+    if isinstance(value, (int, float)):
+        return count(value) if int in names else _OTHER
+    if isinstance(value, str):
+        return value if str in names else _OTHER
+    if isinstance(value, list):
+        return _fitted_list(value, Piece) if list[Piece] in names else _OTHER
+    shapes = [name for name in names if isinstance(name, type) and issubclass(name, msgspec.Struct)]
+    return _fitted(obj(value), shapes[0]) if shapes else _OTHER
+
+
+def _fitted_list(value: object, shape: type[msgspec.Struct]) -> list[Json]:
+    return [_fitted(item, shape) for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,20 +1,25 @@
-"""A `tool_use` block → `ToolUse`: which tool, on what, how large an input."""
+"""A `tool_use` block → a row of `ToolUse`: which tool, on what, how large an input."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 import xxhash
 
 from underspend.core.history import ToolUse
-from underspend.formats.lenient import count, text
+from underspend.formats.lenient import count
+from underspend.readers.claude_code.records import row
 from underspend.readers.claude_code.shapes import Piece, ToolInput, input_of
 
 SPAWNING = frozenset({"Task", "Agent"})
 """Tools that start an agent."""
 
+_ToolUse = row(ToolUse)
 _LONGEST_TARGET = 400
 _FIRST_LOOK = {
     "Bash": "command",
+    "Edit": "file_path",
     "Glob": "pattern",
     "Grep": "pattern",
     "Task": "subagent_type",
@@ -22,28 +27,20 @@ _FIRST_LOOK = {
     "Skill": "skill",
     "WebFetch": "url",
     "WebSearch": "query",
+    "Write": "file_path",
 }
 _ANY_ORDER = ("file_path", "notebook_path", "command", "pattern", "query", "url", "skill", "subagent_type", "path")
 
 
-def tool_use(piece: Piece) -> ToolUse:
-    """The use that a block records."""
+def tool_use(piece: Piece, spawned: dict[str, Any]) -> Any:
+    """The use that a block records; one that starts an agent is put in `spawned` by its prompt."""
     given = input_of(piece.input)
-    name = text(piece.name) or "unknown"
-    reads = name == "Read"
-    return ToolUse(
-        id=text(piece.id) or "",
-        name=name,
-        target=_target(name, given),
-        first_line=count(given.offset) if reads else 0,
-        line_count=count(given.limit) if reads else 0,
-        size=characters(piece.input),
-    )
-
-
-def prompt_digest(piece: Piece) -> int:
-    """A digest of the prompt given to an agent, equal to that of the entry in which the agent gets it."""
-    return xxhash.xxh3_64_intdigest(bytes(input_of(piece.input).prompt))
+    name = piece.name or "unknown"
+    first, lines = (count(given.offset), count(given.limit)) if name == "Read" else (0, 0)
+    use = _ToolUse(piece.id or "", name, _target(name, given), first, lines, characters(piece.input))
+    if name in SPAWNING and given.prompt:
+        spawned[given.prompt] = use
+    return use
 
 
 def characters(raw: msgspec.Raw) -> int:
@@ -53,8 +50,9 @@ def characters(raw: msgspec.Raw) -> int:
 
 
 def _target(name: str, given: ToolInput) -> str:
-    named = text(getattr(given, _FIRST_LOOK[name])) if name in _FIRST_LOOK else None
-    found = named or next((value for field in _ANY_ORDER if (value := text(getattr(given, field)))), "")
+    found: str = getattr(given, _FIRST_LOOK.get(name, "file_path")) or ""
+    if not found:
+        found = next((value for field in _ANY_ORDER if (value := getattr(given, field))), "")
     if len(found) <= _LONGEST_TARGET:
         return found
     # Long commands stay apart by their digest without being kept whole.

@@ -1,44 +1,129 @@
-"""The `usage` of a reply's lines → one `Metered`: the maximum per token field, whatever the order of the lines."""
+"""The `usage` of a reply's lines → one bill: the maximum per token field, whatever the order of the lines."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
 
 from underspend.core.usage import Metered, Unit, Usage
 from underspend.formats import anthropic_usage
-from underspend.formats.lenient import Json, count, obj, text
+from underspend.formats.lenient import count, items, obj
+from underspend.readers.claude_code.records import row
+from underspend.readers.claude_code.shapes import Message, Tokens, loads, object_in
+
+_Metered = row(Metered)
+_Unit = row(Unit)
+_Usage = row(Usage)
+_NO_ITERATIONS = (b"", b"[]", b"null")
 
 
-def metered(usage: Json, *, model: str | None, message_id: str | None, stop_reason: str | None) -> Metered:
-    """What one line says about its reply's bill."""
-    credit = obj(obj(usage.get("fallback_credit")).get("status")).get("type") == "redeemed"
-    reported = anthropic_usage.split_lanes(usage)
-    units = anthropic_usage.units(usage) if usage.get("iterations") else (Unit("message", reported),)
-    if len(units) == 1 and units[0].model is None and units[0].billed:
-        # Iterations may lag behind the totals that they are part of; one alone can say nothing that they do not.
-        units = (Unit(units[0].kind, larger_usage(units[0].usage, reported)),)
-    return Metered(
-        provider="anthropic",
-        model=model,
-        units=units,
-        reported=reported,
-        message_id=message_id,
-        stop_reason=stop_reason,
-        thinking_tokens=count(obj(usage.get("output_tokens_details")).get("thinking_tokens")),
-        web_searches=count(obj(usage.get("server_tool_use")).get("web_search_requests")),
-        service_tier=text(usage.get("service_tier")),
-        speed=text(usage.get("speed")),
-        inference_geo=text(usage.get("inference_geo")),
-        fallback_credit=credit,
-    )
+@dataclass(slots=True)
+class Bill:
+    """What a reply's lines say about its bill, so far."""
+
+    input: int = 0
+    written: int = 0
+    one_hour: int = 0
+    read: int = 0
+    output: int = 0
+    units: tuple[Unit, ...] = ()
+    model: str | None = None
+    stop_reason: str | None = None
+    thinking: int = 0
+    searches: int = 0
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    credit: bool = False
+    known: bool = False
+
+    def take(self, message: Message) -> None:
+        """Learn from one more line."""
+        if message.model and message.model != self.model:
+            self.model = _later(self.model, message.model)
+        if message.stop_reason and message.stop_reason != self.stop_reason:
+            self.stop_reason = _later(self.stop_reason, message.stop_reason)
+        usage = message.usage
+        if usage is None:
+            return
+        self.known = True
+        self._lanes(usage)
+        if usage.speed and usage.speed != self.speed:
+            self.speed = _later(self.speed, usage.speed)
+        if usage.service_tier and usage.service_tier != self.service_tier:
+            self.service_tier = _later(self.service_tier, usage.service_tier)
+        if usage.inference_geo and usage.inference_geo != self.inference_geo:
+            self.inference_geo = _later(self.inference_geo, usage.inference_geo)
+        self._rare(usage)
+
+    def _lanes(self, usage: Tokens) -> None:
+        self.input = max(self.input, usage.input or 0)
+        self.output = max(self.output, usage.output or 0)
+        self.read = max(self.read, usage.read or 0)
+        five, hour = 0, 0
+        if usage.split is not None:
+            five, hour = max(0, usage.split.five_minutes or 0), max(0, usage.split.one_hour or 0)
+        # A total that differs from the split came later than it; `formats.anthropic_usage` has the rule.
+        written = five + hour if usage.written is None else max(0, usage.written)
+        self.written = max(self.written, written)
+        if hour:
+            self.one_hour = max(self.one_hour, min(hour, written))
+
+    def _rare(self, usage: Tokens) -> None:
+        if usage.server_tools is not None and usage.server_tools.searches:
+            self.searches = max(self.searches, usage.server_tools.searches)
+        if usage.details is not None and usage.details.thinking:
+            self.thinking = max(self.thinking, usage.details.thinking)
+        if bytes(usage.iterations) not in _NO_ITERATIONS:
+            self.units = larger_units(self.units, _units(usage))
+        if usage.fallback_credit and bytes(usage.fallback_credit) != b"null":
+            self.credit = self.credit or _redeemed(usage.fallback_credit)
+
+    def metered(self, message_id: str) -> Any:
+        """The bill, as a row of `Metered`."""
+        written = count(self.written)
+        hour = min(self.one_hour, written)
+        reported = _Usage(count(self.input), written - hour, hour, count(self.read), count(self.output))
+        return _Metered(
+            provider="anthropic",
+            model=self.model,
+            units=self._billed(reported),
+            reported=reported,
+            message_id=message_id,
+            stop_reason=self.stop_reason,
+            thinking_tokens=count(self.thinking),
+            web_searches=count(self.searches),
+            service_tier=self.service_tier,
+            speed=self.speed,
+            inference_geo=self.inference_geo,
+            fallback_credit=self.credit,
+        )
+
+    def _billed(self, reported: Any) -> tuple[Any, ...]:
+        # Iterations may lag behind the totals that they are part of; one alone says nothing that the totals do not.
+        if len(self.units) > 1 or any(unit.model or not unit.billed for unit in self.units):
+            return self.units
+        return (_Unit("message", reported),)
+
+
+def _units(usage: Tokens) -> tuple[Unit, ...]:
+    iterations = items(loads(usage.iterations))
+    split = {} if usage.split is None else msgspec.to_builtins(usage.split)
+    return anthropic_usage.units({"iterations": iterations, "cache_creation": split}) if iterations else ()
+
+
+def _redeemed(credit: msgspec.Raw) -> bool:
+    return obj(object_in(credit).get("status")).get("type") == "redeemed"
 
 
 def larger(one: Metered, other: Metered) -> Metered:
-    """Both lines' knowledge of one reply. Neither order nor repetition matters."""
+    """Two files' knowledge of one reply. Neither order nor repetition matters."""
     return replace(
         one,
         model=_later(one.model, other.model),
-        units=_larger_units(one.units, other.units),
+        units=larger_units(one.units, other.units),
         reported=larger_usage(one.reported, other.reported),
         stop_reason=_later(one.stop_reason, other.stop_reason),
         thinking_tokens=max(one.thinking_tokens, other.thinking_tokens),
@@ -63,7 +148,8 @@ def larger_usage(one: Usage, other: Usage) -> Usage:
     )
 
 
-def _larger_units(one: tuple[Unit, ...], other: tuple[Unit, ...]) -> tuple[Unit, ...]:
+def larger_units(one: tuple[Unit, ...], other: tuple[Unit, ...]) -> tuple[Unit, ...]:
+    """Each unit at its largest; where one side knows more units, those."""
     if len(one) != len(other):
         return max(one, other, key=len)
     return tuple(

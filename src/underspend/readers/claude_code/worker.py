@@ -7,7 +7,6 @@ import sys
 from typing import IO
 
 from underspend.readers.claude_code.reading import read_one
-from underspend.readers.claude_code.records import pack
 from underspend.readers.claude_code.second import cache_of, decode, numbers, write_result
 
 
@@ -17,7 +16,7 @@ def work(told: IO[bytes], answers: IO[bytes]) -> None:
     cache = cache_of(task)
     for number in numbers(task.queue):
         for source in task.parts[number]:
-            write_result(answers, source.raw_path, pack(read_one(source, cache)))
+            write_result(answers, source.raw_path, read_one(source, cache))
     answers.flush()
 
 

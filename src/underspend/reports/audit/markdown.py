@@ -40,8 +40,12 @@ def markdown(report: Audit) -> str:
 def _lanes(report: Audit) -> str:
     totals = report.totals
     rows = [
-        [figures.LANE_NAMES[name], figures.tokens(totals.tokens[name]) if name != EXTRA else "", show(amount)]
-        + [figures.share(amount, totals.cost)]
+        [
+            figures.LANE_NAMES[name],
+            figures.tokens(totals.tokens[name]) if name != EXTRA else "",
+            show(amount),
+            figures.share(amount, totals.cost),
+        ]
         for name, amount in totals.lanes.items()
         if amount
     ]

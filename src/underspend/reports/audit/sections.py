@@ -31,7 +31,7 @@ _ROUTE = [("route", "l"), ("agent", "l"), ("replies", "r"), ("prompt", "r"), ("c
 
 
 def places(report: Audit) -> Lines:
-    """By project, model, session, agent, tool, and by skill and MCP server where there are any; by day the last two weeks."""
+    """By project, model, session, agent and tool, by skill and MCP server where there are any, by day of late."""
     yield from heading("Where it went")
     whole = report.totals.cost
     for name, title in _TITLES.items():
@@ -167,8 +167,8 @@ def trends(report: Audit) -> Lines:
             yield from grid([("cause", "l"), ("change", "r")], rows)
     if ahead is not None:
         yield Line("")
-        said = f"{ahead.month}: {show(ahead.so_far)} so far, {show(ahead.expected)} by its end at the pace of the last 28 days."
-        yield from prose(said)
+        by_end = f"{show(ahead.expected)} by its end at the pace of the last 28 days"
+        yield from prose(f"{ahead.month}: {show(ahead.so_far)} so far, {by_end}.")
 
 
 def reconciliation(report: Audit) -> Lines:

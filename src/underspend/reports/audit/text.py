@@ -74,8 +74,12 @@ def header(report: Audit) -> Lines:
 def lanes(totals: Totals) -> Lines:
     """The bill by lane."""
     rows = [
-        [figures.LANE_NAMES[name], figures.tokens(totals.tokens[name]) if name != EXTRA else "", show(amount)]
-        + [figures.share(amount, totals.cost)]
+        [
+            figures.LANE_NAMES[name],
+            figures.tokens(totals.tokens[name]) if name != EXTRA else "",
+            show(amount),
+            figures.share(amount, totals.cost),
+        ]
         for name, amount in totals.lanes.items()
         if amount or totals.tokens.get(name)
     ]
