@@ -53,9 +53,13 @@ def test_what_asks_for_a_fix_comes_before_larger_habits():
     assert [each.finding.id for each in ranked] == ["fix", "habit", "fyi"]
 
 
-def test_a_claim_never_exceeds_what_was_paid_and_a_stranger_claims_nothing():
-    ranked = rank([finding("a", ("m0", 10 * INPUT), ("nobody", 7))], BILLS, PACE)
-    assert ranked[0].in_period == INPUT + 2 * INPUT + 3 * 10 * 20_000_000 - 0 or ranked[0].in_period == INPUT
+def test_a_claim_is_granted_only_what_the_lane_cost_and_the_rest_only_where_it_is_unclaimed():
+    spent = sum(bill.total for bill in BILLS.values())
+    ranked = rank([finding("a", ("m0", 2 * INPUT)), finding("b", ("m0", INPUT))], BILLS, PACE)
+    assert [each.in_period for each in ranked] == [INPUT, 0]
+    strangers = rank([finding("c", ("nobody", 7), amount=7)], BILLS, PACE)
+    assert strangers[0].in_period == 0
+    assert spent > INPUT
 
 
 def test_dollars_without_a_place_count_as_far_as_any_are_left():

@@ -1,5 +1,19 @@
-"""The shelf of advisors: findings without a live action. Each is one file and a pure function of a history."""
+"""The shelf of advisors: findings without a live action. Each is one file and a pure function of a history.
 
+To add one, write `advisors/<name>.py`, put its class here, and give it a test and a page in `docs/findings/`.
+"""
+
+from underspend.advisors.cache_busts import CacheBusts
+from underspend.advisors.carried_results import CarriedResults
+from underspend.advisors.context_growth import ContextGrowth
+from underspend.advisors.error_loops import ErrorLoops
+from underspend.advisors.redundant_reads import RedundantReads
 from underspend.core.advisor import Advisor
 
-BUILTIN: tuple[type[Advisor], ...] = ()
+BUILTIN: tuple[type[Advisor], ...] = (
+    CacheBusts,
+    ContextGrowth,
+    CarriedResults,
+    RedundantReads,
+    ErrorLoops,
+)

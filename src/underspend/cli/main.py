@@ -11,6 +11,8 @@ import click
 from underspend.core.errors import UnderspendError
 
 COMMANDS = {
+    "audit": "where the money went and what to do, from Claude Code's transcripts",
+    "lint": "what a CLAUDE.md costs and could do without",
     "up": "run the gateway",
     "demo": "see a populated page without a key: a fake provider, real sessions",
     "on": "point Claude Code at the gateway",
@@ -74,10 +76,23 @@ class _Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Lazy,
+    invoke_without_command=True,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="underspend")
-def underspend() -> None:
-    """Spend less on Claude Code and the Claude API, and prove it."""
+@click.pass_context
+def underspend(ctx: click.Context) -> None:
+    """Spend less on Claude Code and the Claude API, and prove it.
+
+    Without a command: the bill and the weightiest findings, from the transcripts Claude Code wrote here.
+    """
+    if ctx.invoked_subcommand is None:
+        from underspend.cli.audit import bare
+
+        bare()
 
 
 def main() -> None:

@@ -59,14 +59,14 @@ class Conversation:
         if role == "assistant" and message_id is not None:
             self._by_id[message_id] = said
 
-    def find(self, name: str, used: set[int], before: int) -> tuple[Said, Json] | None:
+    def find(self, name: str, used: set[int], before: int) -> tuple[int, Json] | None:
         """The message with a hash, among the first so many and not among those already used."""
         for said in reversed(self.said[:before]):
             if said.number in used:
                 continue
             for form in said.forms():
                 if hash_of(form) == name:
-                    return said, form
+                    return said.number, form
         return None
 
 

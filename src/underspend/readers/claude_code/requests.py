@@ -84,7 +84,10 @@ class _Sent:
 
 @dataclass(slots=True)
 class _Kept:
-    """The pieces found in one transcript. `guessed` are the messages known only by their place."""
+    """The pieces found in one transcript. `guessed` are the messages known only by their place.
+
+    `places` says where in the conversation the messages stand.
+    """
 
     shapes: dict[str, Json] = field(default_factory=dict)
     messages: dict[str, Json] = field(default_factory=dict)
@@ -92,7 +95,7 @@ class _Kept:
     sent: dict[str, _Sent] = field(default_factory=dict)
     answers: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     conversation: Conversation = field(default_factory=Conversation)
-    used: set[int] = field(default_factory=set)
+    places: dict[str, int] = field(default_factory=dict)
 
 
 def wire_requests(path: Path) -> Iterator[WireRequest]:
@@ -143,19 +146,26 @@ def _listed(kept: _Kept, entry: _Entry) -> list[str] | None:
 
 def _resolve(kept: _Kept, sent: _Sent) -> None:
     """Find the messages of a request that the conversation's entries give: by hash, else by their place."""
-    open_names = [name for name in dict.fromkeys(sent.hashes) if name not in kept.messages]
-    for name in open_names:
-        found = kept.conversation.find(name, kept.used, sent.said)
-        if found is not None:
-            said, kept.messages[name] = found
-            kept.used.add(said.number)
-    rest = [name for name in open_names if name not in kept.messages]
-    free = [said for said in kept.conversation.said[: sent.said] if said.number not in kept.used]
-    # What came before the last of them went into other requests; a prompt that has a blob is among those.
-    for name, said in zip(reversed(rest), reversed(free), strict=False):
-        kept.messages[name] = next(said.forms())
-        kept.guessed.add(name)
-        kept.used.add(said.number)
+    for name in sent.hashes:
+        if name not in kept.messages:
+            found = kept.conversation.find(name, set(kept.places.values()), sent.said)
+            if found is not None:
+                kept.places[name], kept.messages[name] = found
+    said = kept.conversation.said[: sent.said]
+    following = 0
+    for name in sent.hashes:
+        if name in kept.places:
+            following = kept.places[name] + 1
+            continue
+        if following >= len(said):
+            return
+        if name not in kept.messages:
+            kept.messages[name] = next(said[following].forms())
+            kept.guessed.add(name)
+        elif kept.messages[name].get("role") != said[following].role:
+            continue  # a reminder of the client's, which has no entry
+        kept.places[name] = following
+        following += 1
 
 
 def _rebuilt(kept: _Kept, sent: _Sent) -> WireRequest | None:
