@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisors.histories_by_hand import DAY, NOV, OPUS, bill, history, line, reply, usage
-from underspend.advisors.claimed import Claimed, per_month, total
+from underspend.advisors.claimed import Claimed, Month, total
 from underspend.core.usage import Lane
 
 
@@ -16,19 +16,11 @@ def test_a_lane_is_never_claimed_beyond_its_bill():
     assert claimed.total == 200_000_000
 
 
-def test_tokens_are_claimed_at_what_they_were_billed():
-    one = reply("m", usage(read=1000))
-    claimed = Claimed({"m": bill(one)})
-    assert claimed.add_tokens(one, Lane.CACHE_READ, 250) == 50_000_000
-    assert claimed.add_tokens(one, Lane.CACHE_READ, 9999) == 150_000_000
-    assert claimed.add_tokens(one, Lane.OUTPUT, 5) == 0
-    assert claimed.add_tokens(one, Lane.CACHE_READ, -5) == 0
-
-
 def test_a_reply_without_a_bill_cannot_be_claimed():
     one = reply("m", usage(read=1000))
     claimed = Claimed({})
-    assert claimed.add_tokens(one, Lane.CACHE_READ, 250) == 0
+    assert claimed.add(one, Lane.CACHE_READ, 250) == 0
+    assert claimed.put("m", Lane.CACHE_READ, -1, 5) == 0
     assert claimed.claims() == ()
 
 
@@ -48,6 +40,6 @@ def test_a_month_goes_by_active_days():
     def days(*when):
         return history(line(*(reply(f"m{day}", usage(), model=OPUS, at=NOV + day * DAY) for day in when)))
 
-    assert per_month(10, history()) == 0
-    assert per_month(10, days(0)) == 220  # one day: a month of 22 such days
-    assert per_month(10, days(0, 9)) == 30  # 2 active days of 10: 6 a month
+    assert Month.of(history()).of_amount(10) == 0
+    assert Month.of(days(0)).of_amount(10) == 220  # one day: a month of 22 such days
+    assert Month.of(days(0, 9)).of_amount(10) == 30  # 2 active days of 10: 6 a month

@@ -1,8 +1,9 @@
 from hypothesis import given
 
-from advisors.histories_by_hand import MINUTE, NOV, history, line, look, reply, usage
+from advisors.histories_by_hand import MINUTE, NOV, around, history, line, look, reply, usage
 from advisors.random_histories import histories
-from underspend.advisors.unused_tools import UnusedTools, main_loops, server_of, tool_sizes
+from underspend.advisors.claimed import Claimed
+from underspend.advisors.unused_tools import CarriedTools, UnusedTools, server_of
 from underspend.core.advisor import Confidence
 from underspend.core.history import AlwaysLoaded
 
@@ -65,9 +66,12 @@ def test_the_clients_own_tools_only_after_some_sessions_and_never_the_needed_one
 def test_the_parts_it_is_made_of():
     assert server_of("mcp__db__query") == "db"
     assert server_of("Read") is None
-    past = history(session("s"), line(agent="a"), always_loaded=[loaded("s", "A", 1), loaded("s", "A", 5)])
-    assert tool_sizes(past) == {"s": {"A": 5}}
-    assert [len(lines) for lines in main_loops(past).values()] == [1]
+    past = history(session("s"), session("t"), always_loaded=[loaded(name, "A", 3500) for name in "sst"])
+    surroundings = around(past)
+    carried, claimed = CarriedTools(past, surroundings), Claimed(surroundings.bills)
+    assert carried.sizes == {"s": {"A": 3500}, "t": {"A": 3500}}
+    assert carried.claim({"A"}, claimed, {"t"}) == ["t"]
+    assert claimed.total == 1000 * 5_200_000
 
 
 @given(histories())

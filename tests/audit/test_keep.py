@@ -6,8 +6,8 @@ from sqlalchemy import func, select
 from audit.histories import START, history, sample
 from reports.ledger_rows import add_call, new_ledger
 from underspend.audit.bills import price
-from underspend.audit.groups import grouped
 from underspend.audit.days import Days
+from underspend.audit.groups import grouped
 from underspend.audit.keep import forget, keep, recall, row_id
 from underspend.audit.totals import total
 from underspend.reports.spend import By, spend

@@ -62,4 +62,6 @@ def test_a_broken_login_file_is_none(tmp_path):
 def test_what_the_gateway_saw():
     paying = found(billing=["api_key", "oauth"])
     assert (paying.plan, paying.plan.is_subscription) == (Plan.PLAN, True)
-    assert "only an equivalent" in found().label
+    assert paying.said.endswith("Known from: the gateway saw calls with a subscription's login.")
+    assert "only an equivalent" in found().said
+    assert "Known from" not in found().said

@@ -5,15 +5,27 @@ To add one, write `advisors/<name>.py`, put its class here, and give it a test a
 
 from underspend.advisors.cache_busts import CacheBusts
 from underspend.advisors.carried_results import CarriedResults
+from underspend.advisors.claude_md import ClaudeMd
 from underspend.advisors.context_growth import ContextGrowth
+from underspend.advisors.dear_models import DearModels
+from underspend.advisors.deletion import Deletion
 from underspend.advisors.error_loops import ErrorLoops
 from underspend.advisors.redundant_reads import RedundantReads
+from underspend.advisors.settings_doctor import SettingsDoctor
+from underspend.advisors.sub_agents import SubAgents
+from underspend.advisors.unused_tools import UnusedTools
 from underspend.core.advisor import Advisor
 
 BUILTIN: tuple[type[Advisor], ...] = (
     CacheBusts,
+    SettingsDoctor,
+    DearModels,
+    SubAgents,
+    UnusedTools,
+    ClaudeMd,
+    ErrorLoops,
+    RedundantReads,
     ContextGrowth,
     CarriedResults,
-    RedundantReads,
-    ErrorLoops,
+    Deletion,
 )

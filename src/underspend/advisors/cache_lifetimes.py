@@ -82,8 +82,10 @@ class _Rates:
 
     def moved(self, billed: Money, lane: Lane, to: Lane) -> Money:
         """What is saved of dollars billed in one lane if their tokens are billed in another; 0 without prices."""
+        if not billed:
+            return 0
         old, new = self._of(lane), self._of(to)
-        return billed - scale(billed, new, old) if billed and old and new is not None else 0
+        return billed - scale(billed, new, old) if old and new is not None else 0
 
     def _of(self, lane: Lane) -> Money | None:
         model, prompt = self._reply.metered.model, self._reply.metered.usage.prompt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from underspend.core.advisor import Claim
 from underspend.core.history import Answered, History
@@ -28,21 +29,16 @@ class Claimed:
 
     def add(self, reply: Answered, lane: Lane, amount: Money) -> Money:
         """Claim some dollars of a reply; gives what of them was still free."""
-        key = (reply.message_id, lane)
-        had = self._amounts.get(key, 0)
-        new = min(max(amount, 0), self._bills.get(reply.message_id, NO_BILL).lane(lane) - had)
+        return self.put(reply.message_id, lane, amount, self._bills.get(reply.message_id, NO_BILL).lane(lane))
+
+    def put(self, message_id: str, lane: Lane, amount: Money, billed: Money) -> Money:
+        """The same where what the lane was billed is known."""
+        had = self._amounts.get((message_id, lane), 0)
+        new = min(max(amount, 0), billed - had)
         if new <= 0:
             return 0
-        self._amounts[key] = had + new
+        self._amounts[message_id, lane] = had + new
         return new
-
-    def add_tokens(self, reply: Answered, lane: Lane, tokens: int) -> Money:
-        """Claim what so many of a reply's tokens in a lane were billed at; gives what of it was still free."""
-        used = reply.metered.usage.lane(lane)
-        if used <= 0 or tokens <= 0:
-            return 0
-        billed = self._bills.get(reply.message_id, NO_BILL).lane(lane)
-        return self.add(reply, lane, scale(billed, min(tokens, used), used))
 
     @property
     def total(self) -> Money:
@@ -67,11 +63,23 @@ def total(claims: tuple[Claim, ...]) -> Money:
     return sum(claim.amount for claim in claims)
 
 
-def per_month(amount: Money, history: History) -> Money:
-    """What an amount spent over a history comes to in a month, by its active days (UTC) as the report counts them."""
-    days = {reply.at // _DAY for _, reply in history.replies()}
-    if not days:
-        return 0
-    span = max(days) - min(days) + 1
-    active = max(_WORK_DAYS, len(days)) if span < _ENOUGH_DAYS else (_MONTH_DAYS * len(days) + span // 2) // span
-    return scale(amount, max(active, 1), len(days))
+@dataclass(frozen=True, slots=True)
+class Month:
+    """How a history becomes a month, by its days with replies (UTC): as the report counts them."""
+
+    active: int
+    span: int
+
+    @classmethod
+    def of(cls, history: History) -> Month:
+        """The month of a history."""
+        days = {reply.at // _DAY for _, reply in history.replies()}
+        return cls(len(days), max(days) - min(days) + 1) if days else cls(0, 0)
+
+    def of_amount(self, amount: Money) -> Money:
+        """What an amount spent over the history comes to in a month."""
+        if not self.active:
+            return 0
+        if self.span < _ENOUGH_DAYS:
+            return scale(amount, max(_WORK_DAYS, self.active), self.active)
+        return scale(amount, max((_MONTH_DAYS * self.active + self.span // 2) // self.span, 1), self.active)

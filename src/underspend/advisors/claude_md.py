@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from underspend.advisors.claimed import Claimed, per_month
+from underspend.advisors.claimed import Claimed, Month
 from underspend.advisors.memory_lint import Remark, lint
 from underspend.advisors.memory_text import Row, rows_of, sections_of, sent_bytes
 from underspend.advisors.places import folder_governed, governed
-from underspend.advisors.resends import resend_all
+from underspend.advisors.resends import ANYWHERE, Resends
 from underspend.advisors.rule_data import rules
 from underspend.core.advisor import Advisor, Confidence, Finding, Surroundings, Urgency
 from underspend.core.call import Role
@@ -40,9 +40,10 @@ class ClaudeMd(Advisor):
 
     def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
         """At most one finding per file: its remarks, then the price of every section."""
+        month = Month.of(history)
         for path, text in sorted(around.memory_files.items()):
             timelines = _carriers(history, path, around)
-            found = _File(path, text, timelines, history, around).finding()
+            found = _File(path, text, timelines, month, around).finding()
             if found:
                 yield found
 
@@ -78,16 +79,16 @@ def _carriers(history: History, path: str, around: Surroundings) -> list[Timelin
 class _File:
     """One memory file and the timelines that carried it."""
 
-    def __init__(self, path: str, text: str, timelines: list[Timeline], history: History, around: Surroundings) -> None:
+    def __init__(self, path: str, text: str, timelines: list[Timeline], month: Month, around: Surroundings) -> None:
         self._path = path
         self._rows = rows_of(text)
         self._remarks = lint(text, path)
         self._timelines = timelines
-        self._history = history
+        self._month = month
         self._bytes = sum(sent_bytes(row) for row in self._rows)
-        self._cut = Claimed(around.bills)
-        resend_all(timelines, _tokens_of(_cuttable(self._rows, self._remarks)), self._cut)
-        self._all = resend_all(timelines, tokens_in(self._bytes), Claimed(around.bills))
+        resends, self._cut = Resends(around.bills), Claimed(around.bills)
+        resends.claim(timelines, _tokens_of(_cuttable(self._rows, self._remarks)), self._cut, reach=ANYWHERE)
+        self._all = resends.cost(timelines, tokens_in(self._bytes), reach=ANYWHERE)
 
     def finding(self) -> Finding | None:
         faults = [remark for remark in self._remarks if not remark.optional]
@@ -119,7 +120,7 @@ class _File:
         return f"{costs}, {show(self._monthly(self._cut.total))} of it for lines to cut ({some})"
 
     def _monthly(self, amount: Money) -> Money:
-        return per_month(amount, self._history)
+        return self._month.of_amount(amount)
 
     def _share(self, size: int) -> Money:
         return scale(self._all, size, self._bytes) if self._bytes else 0

@@ -34,4 +34,7 @@ def governed(history: History, folder: PurePath | None) -> list[Timeline]:
     """The timelines that were started at or under a folder."""
     if folder is None:
         return list(history.timelines)
-    return [line for line in history.timelines if line.directory and path_of(line.directory).is_relative_to(folder)]
+    within = {
+        name: path_of(name).is_relative_to(folder) for name in {line.directory for line in history.timelines} if name
+    }
+    return [line for line in history.timelines if within.get(line.directory)]

@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
-from underspend.advisors.claimed import Claimed
-from underspend.core.history import Answered, Timeline
-from underspend.core.money import Money
-from underspend.core.usage import Lane
+from underspend.advisors.claimed import NO_BILL, Claimed
+from underspend.core.history import Timeline
+from underspend.core.money import Money, scale
+from underspend.core.reply import Bill
+from underspend.core.usage import Lane, Usage
 
-_WRITES = (Lane.CACHE_WRITE_5M, Lane.CACHE_WRITE_1H)
+ANYWHERE = -1
+"""The reach of a text that may end anywhere in a timeline's first prompt, as CLAUDE.md does."""
+
+FRONT = 1
+"""The reach of a text at the front of the prompt: whatever was read from the cache, it was."""
 
 
-def sent_in(reply: Answered, reach: int) -> Lane | None:
-    """The lane in which a reply was billed for a text that ends `reach` tokens into its prompt.
+class Send(NamedTuple):
+    """Where a reply was billed for a standing text: the lane, its tokens, its dollars."""
+
+    message_id: str
+    lane: Lane
+    tokens: int
+    billed: Money
+
+    def part(self, tokens: int) -> Money:
+        """What so many of the lane's tokens were billed at."""
+        return scale(self.billed, min(max(tokens, 0), self.tokens), self.tokens)
+
+
+def sent_in(usage: Usage, reach: int) -> Lane | None:
+    """The lane in which a text was billed that ends `reach` tokens into a prompt.
 
     A cache is read from the front, so the text was read if the reading got that far, else written where anything was
     written, else sent as plain input. None for a reply without a prompt.
     """
-    usage = reply.metered.usage
     if usage.cache_read and usage.cache_read >= reach:
         return Lane.CACHE_READ
-    written = max(_WRITES, key=usage.lane)
+    written = Lane.CACHE_WRITE_1H if usage.cache_write_1h > usage.cache_write_5m else Lane.CACHE_WRITE_5M
     if usage.lane(written):
         return written
     if usage.input:
@@ -29,23 +47,35 @@ def sent_in(reply: Answered, reach: int) -> Lane | None:
     return Lane.CACHE_READ if usage.cache_read else None
 
 
-def resend(timeline: Timeline, tokens: int, claimed: Claimed, *, reach: int | None = None) -> Money:
-    """Claim what `tokens` of standing text cost over a timeline; gives the dollars.
+class Resends:
+    """The sends of timelines, each looked at once."""
 
-    Without `reach` the text may end anywhere in the timeline's first prompt (as CLAUDE.md does).
-    """
-    replies = timeline.replies
-    if not replies:
-        return 0
-    end = replies[0].metered.usage.prompt if reach is None else reach
-    return sum(_one(reply, tokens, end, claimed) for reply in replies)
+    def __init__(self, bills: Mapping[str, Bill]) -> None:
+        self._bills = bills
+        self._known: dict[tuple[int, int], list[Send]] = {}
 
+    def cost(self, timelines: Iterable[Timeline], tokens: int, *, reach: int) -> Money:
+        """What `tokens` of standing text cost over some timelines."""
+        return sum(send.part(tokens) for line in timelines for send in self._sends(line, reach))
 
-def resend_all(timelines: Iterable[Timeline], tokens: int, claimed: Claimed, *, reach: int | None = None) -> Money:
-    """The same over several timelines."""
-    return sum(resend(timeline, tokens, claimed, reach=reach) for timeline in timelines)
+    def claim(self, timelines: Iterable[Timeline], tokens: int, claimed: Claimed, *, reach: int) -> None:
+        """Claim what `tokens` of standing text cost over some timelines."""
+        for line in timelines:
+            for send in self._sends(line, reach):
+                claimed.put(send.message_id, send.lane, send.part(tokens), send.billed)
 
+    def _sends(self, line: Timeline, reach: int) -> list[Send]:
+        key = (id(line), reach)
+        if key not in self._known:
+            self._known[key] = list(self._look(line, reach))
+        return self._known[key]
 
-def _one(reply: Answered, tokens: int, reach: int, claimed: Claimed) -> Money:
-    lane = sent_in(reply, reach)
-    return 0 if lane is None else claimed.add_tokens(reply, lane, tokens)
+    def _look(self, line: Timeline, reach: int) -> Iterator[Send]:
+        for reply in line.replies:
+            usage = reply.metered.usage
+            if reach == ANYWHERE:
+                reach = usage.prompt
+            lane = sent_in(usage, reach)
+            billed = 0 if lane is None else self._bills.get(reply.message_id, NO_BILL).lane(lane)
+            if lane is not None and billed:
+                yield Send(reply.message_id, lane, usage.lane(lane), billed)

@@ -12,7 +12,7 @@ from underspend.advisors.client_settings import SettingsFile, settings_files
 from underspend.advisors.lifetime_settings import lifetimes
 from underspend.advisors.model_steps import day, known
 from underspend.advisors.rule_data import rules
-from underspend.advisors.unused_tools import claim_tools, server_of, tool_sizes
+from underspend.advisors.unused_tools import CarriedTools, server_of
 from underspend.core.advisor import Advisor, Confidence, Finding, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import History
@@ -131,11 +131,9 @@ def _tool_search(files: Iterable[SettingsFile], history: History, around: Surrou
     if not without:
         return
     sessions = {line.session for file in without for line in file.timelines}
-    sizes = {session: tools for session, tools in tool_sizes(history).items() if session in sessions}
-    claimed = Claimed(around.bills)
-    carried = claim_tools(
-        {tool for tools in sizes.values() for tool in tools if server_of(tool)}, sizes, history, claimed
-    )
+    tools, claimed = CarriedTools(history, around), Claimed(around.bills)
+    mcp = {name for known in tools.sizes.values() for name in known if server_of(name)}
+    carried = tools.claim(mcp, claimed, sessions)
     yield Finding(
         id=f"{SettingsDoctor.name}/tool-search",
         urgency=Urgency.FIX_NOW,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from underspend.advisors.claimed import Claimed
-from underspend.advisors.resends import resend_all
+from underspend.advisors.resends import FRONT, Resends
 from underspend.advisors.rule_data import rules
 from underspend.core.advisor import Advisor, Confidence, Finding, Surroundings, Urgency
 from underspend.core.evidence import Evidence
@@ -37,22 +37,22 @@ class UnusedTools(Advisor):
 
     def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
         """Servers first; nothing for sessions whose prompt was not recorded."""
-        sizes = tool_sizes(history)
+        carried = CarriedTools(history, around)
+        if not carried.sizes:
+            return
         used = {tool.name for _, reply in history.replies() for tool in reply.tools}
         servers: dict[str, set[str]] = defaultdict(set)
         own: set[str] = set()
-        for tools in sizes.values():
-            for tool in tools:
-                server = server_of(tool)
-                if server:
-                    servers[server].add(tool)
-                elif tool not in used:
-                    own.add(tool)
+        for tool in {tool for tools in carried.sizes.values() for tool in tools}:
+            server = server_of(tool)
+            if server:
+                servers[server].add(tool)
+            elif tool not in used:
+                own.add(tool)
         for server, names in sorted(servers.items()):
             if used.isdisjoint(names):
-                yield from _finding(server, names, sizes, history, around)
-        keep = rules("unused_tools")["keep"]
-        yield from _finding(None, own.difference(keep), sizes, history, around)
+                yield from _finding(server, names, carried, around)
+        yield from _finding(None, own.difference(rules("unused_tools")["keep"]), carried, around)
 
 
 def server_of(tool: str) -> str | None:
@@ -60,74 +60,70 @@ def server_of(tool: str) -> str | None:
     return ToolUse(id="", name=tool).mcp_server
 
 
-def tool_sizes(history: History) -> dict[str, dict[str, int]]:
-    """Characters of every tool's definition by session and name, as the client recorded them."""
-    sizes: dict[str, dict[str, int]] = defaultdict(dict)
-    for loaded in history.always_loaded:
-        if loaded.kind in {TOOL, MCP_TOOL}:
-            known = sizes[loaded.session]
-            known[loaded.name] = max(known.get(loaded.name, 0), loaded.size)
-    return sizes
+class CarriedTools:
+    """The definitions that stood in prompts, as the client recorded them.
 
+    `sizes` are characters by session and name.
+    """
 
-def main_loops(history: History) -> Mapping[str, Sequence[Timeline]]:
-    """The main loops' timelines by session."""
-    lines: dict[str, list[Timeline]] = defaultdict(list)
-    for line in history.timelines:
-        if line.agent is None:
-            lines[line.session].append(line)
-    return lines
+    def __init__(self, history: History, around: Surroundings) -> None:
+        self.sizes: dict[str, dict[str, int]] = defaultdict(dict)
+        for loaded in history.always_loaded:
+            if loaded.kind in {TOOL, MCP_TOOL}:
+                known = self.sizes[loaded.session]
+                known[loaded.name] = max(known.get(loaded.name, 0), loaded.size)
+        self._lines: dict[str, list[Timeline]] = defaultdict(list)
+        for line in history.timelines:
+            # Sub-agents have tool lists of their own, which the session's snapshot does not show.
+            if line.agent is None:
+                self._lines[line.session].append(line)
+        self._resends = Resends(around.bills)
 
-
-def claim_tools(
-    tools: Iterable[str], sizes: Mapping[str, Mapping[str, int]], history: History, claimed: Claimed
-) -> dict[str, int]:
-    """Claim what carrying some tools cost; gives the tokens they took by session."""
-    wanted, lines, carried = set(tools), main_loops(history), {}
-    for session, known in sizes.items():
-        tokens = tokens_in(sum(size for name, size in known.items() if name in wanted))
-        if tokens:
-            carried[session] = tokens
-            # Tools come first in a prompt: whatever was read from the cache, they were.
-            resend_all(lines.get(session, ()), tokens, claimed, reach=1)
-    return carried
+    def claim(self, tools: Collection[str], claimed: Claimed, sessions: Collection[str] | None = None) -> list[str]:
+        """Claim what carrying some tools cost (in some sessions); gives the sessions that did."""
+        carriers = []
+        for session, known in self.sizes.items():
+            tokens = tokens_in(sum(size for name, size in known.items() if name in tools))
+            if tokens and (sessions is None or session in sessions):
+                carriers.append(session)
+                self._resends.claim(self._lines.get(session, ()), tokens, claimed, reach=FRONT)
+        return carriers
 
 
 def _finding(
-    server: str | None, tools: set[str], sizes: Mapping[str, Mapping[str, int]], history: History, around: Surroundings
+    server: str | None, tools: Collection[str], carried: CarriedTools, around: Surroundings
 ) -> Iterator[Finding]:
     claimed = Claimed(around.bills)
-    carried = claim_tools(tools, sizes, history, claimed)
+    sessions = carried.claim(tools, claimed)
     limits = rules("unused_tools")
-    if not carried or (server is None and len(carried) < limits["sessions_to_judge_the_clients_own"]):
+    if not sessions or (server is None and len(sessions) < limits["sessions_to_judge_the_clients_own"]):
         return
     names = ", ".join(f'"{tool}"' for tool in sorted(tools))
     what = f"MCP server {server}" if server else f"{len(tools)} of the client's own tools"
     yield Finding(
         id=f"{UnusedTools.name}/{server or 'built-in'}",
         urgency=Urgency.FIX_NOW,
-        title=f"{what}: in every prompt of {len(carried)} sessions, never used",
+        title=f"{what}: in every prompt of {len(sessions)} sessions, never used",
         amount=claimed.total,
-        confidence=Confidence.LOW if len(carried) < limits["sessions_to_be_sure"] else Confidence.MEDIUM,
+        confidence=Confidence.LOW if len(sessions) < limits["sessions_to_be_sure"] else Confidence.MEDIUM,
         evidence=Evidence.ESTIMATED,
-        why=_WHY.format(sessions=len(carried)),
+        why=_WHY.format(sessions=len(sessions)),
         fix=_SERVER_FIX.format(server=server) if server else _OWN_FIX.format(names=names),
         claims=claimed.claims(),
-        rows=tuple(_rows(tools, sizes, carried, claimed.total)),
+        rows=tuple(_rows(tools, [carried.sizes[session] for session in sessions], claimed.total)),
     )
 
 
 def _rows(
-    tools: set[str], sizes: Mapping[str, Mapping[str, int]], carried: Mapping[str, int], total: Money
+    tools: Collection[str], sizes: Sequence[Mapping[str, int]], total: Money
 ) -> Iterator[Mapping[str, str | int]]:
     """Each tool with its part of the whole, by size."""
-    held = {tool: sum(sizes[session].get(tool, 0) for session in carried) for tool in tools}
-    whole = sum(held.values())
-    for tool, size in sorted(held.items(), key=lambda pair: (-pair[1], pair[0])):
-        having = [session for session in carried if tool in sizes[session]]
+    held = {tool: [known[tool] for known in sizes if tool in known] for tool in tools}
+    whole = sum(sum(each) for each in held.values())
+    for tool, each in sorted(held.items(), key=lambda pair: (-sum(pair[1]), pair[0])):
         yield {
             "tool": tool,
-            "tokens": tokens_in(max((sizes[session][tool] for session in having), default=0)),
-            "sessions": len(having),
-            "usd": show(scale(total, size, whole) if whole else 0),
+            "tokens": tokens_in(max(each, default=0)),
+            "sessions": len(each),
+            "usd": show(scale(total, sum(each), whole) if whole else 0),
         }

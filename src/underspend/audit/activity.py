@@ -69,7 +69,7 @@ def activity_of(each: Billed) -> str:
 
 
 def timeline(billed: Iterable[Billed], day: str, days: Days) -> list[Activity]:
-    """One day in order. Each half hour is named after what most of its dollars went to; equal neighbours of a project are one."""
+    """One day in order. A half hour is named after what most of its dollars went to; equal neighbours are one."""
     windows: dict[tuple[int, str], list[Billed]] = {}
     for each in billed:
         at = each.reply.at

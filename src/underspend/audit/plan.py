@@ -44,6 +44,11 @@ class Paying:
             return "API prices: what the provider bills, before discounts of your own"
         return "API prices; on a subscription they are only an equivalent (say --plan pro, max5 or max20)"
 
+    @property
+    def said(self) -> str:
+        """The label as a sentence, with how it is known where it is."""
+        return f"{self.label}." if self.plan is Plan.UNKNOWN else f"{self.label}. Known from: {self.why}."
+
 
 _API_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _CLOUD_VARIABLES = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")

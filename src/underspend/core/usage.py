@@ -84,6 +84,8 @@ class Metered:
         billed = [unit.usage for unit in self.units if unit.billed]
         if self.refused_free or not billed:
             return self.reported
+        if len(billed) == 1:
+            return billed[0]
         total = Usage()
         for usage in billed:
             total += usage

@@ -98,7 +98,7 @@ def _top(report: Audit) -> Markup:
     return element(
         "div",
         element("h1", f"Where the money went, {when}"),
-        element("p", f"{report.paying.label}. Known from: {report.paying.why}.", class_="quiet"),
+        element("p", report.paying.said, class_="quiet"),
         class_="head",
         style="padding-top:26px",
     )

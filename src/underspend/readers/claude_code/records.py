@@ -46,7 +46,7 @@ def row(kind: type) -> Any:
         (field.name, Any) if field.default is field.default_factory else (field.name, Any, field.default)
         for field in fields(kind)
     ]
-    return msgspec.defstruct(kind.__name__, named, omit_defaults=True, gc=False)
+    return msgspec.defstruct(kind.__name__, named, omit_defaults=False, gc=False)
 
 
 class Part(msgspec.Struct, array_like=True):

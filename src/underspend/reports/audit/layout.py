@@ -20,9 +20,9 @@ class Line:
 
 
 def heading(text: str) -> Iterator[Line]:
-    """An empty line and a bold one."""
+    """An empty line and the text, bold."""
     yield Line("")
-    yield Line(text, BOLD)
+    yield from prose(text, style=BOLD)
 
 
 def prose(text: str, *, indent: int = 0, style: str = PLAIN) -> Iterator[Line]:

@@ -67,8 +67,8 @@ def header(report: Audit) -> Lines:
     sessions, projects = len(report.groups["by_session"]), len(report.groups["by_project"])
     active = f"{pace.active} active day{'s' * (pace.active != 1)}"
     counted = f"{_counted(sessions, 'session')} in {_counted(projects, 'project')}"
-    yield Line(f"{spent(report.totals)} in Claude Code, {period} ({active}, {counted})", BOLD)
-    yield from prose(f"{report.paying.label}. Known from: {report.paying.why}.", style=QUIET)
+    yield from prose(f"{spent(report.totals)} in Claude Code, {period} ({active}, {counted})", style=BOLD)
+    yield from prose(report.paying.said, style=QUIET)
 
 
 def lanes(totals: Totals) -> Lines:
@@ -141,10 +141,12 @@ def finding(ranked: Ranked, *, fix: bool) -> Lines:
         first, *rest = one.fix.splitlines()
         yield from _hanging(" " * 16 + "→ ", first)
         yield from (Line(" " * 18 + each) for each in rest)
-    in_period = f"{show(ranked.in_period)} in this period"
-    overlap = f", {show(ranked.overlap)} more counted above" if ranked.overlap else ""
-    said = f"{in_period}{overlap} · {one.evidence.value}, confidence {one.confidence.value} · {len(one.rows):,} rows"
-    yield from prose(f"{said}: underspend audit --show {one.id}", indent=16, style=QUIET)
+    parts = [f"{show(ranked.in_period)} in this period"] if one.amount else []
+    parts += [f"{show(ranked.overlap)} more counted above"] if ranked.overlap else []
+    said = ", ".join([*parts, f"{one.evidence.value}, confidence {one.confidence.value}"])
+    yield from prose(said, indent=16, style=QUIET)
+    if one.rows:
+        yield Line(" " * 16 + f"{_counted(len(one.rows), 'row')}: underspend audit --show {one.id}", QUIET)
 
 
 def _hanging(prefix: str, text: str) -> Lines:
