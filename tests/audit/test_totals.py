@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from audit.histories import history, line, reply, sample
 from underspend.audit.bills import price
-from underspend.audit.totals import EXTRA, Totals, total
+from underspend.audit.totals import EXTRA, Totals, merged, total
 
 counts = st.tuples(*[st.integers(0, 10**6)] * 5)
 
@@ -30,5 +30,4 @@ def test_no_prompt_has_no_hit_share():
 def test_two_parts_merged_are_the_whole(usages, cut):
     billed = price(history(line(*(reply(f"m{n}", usage=each) for n, each in enumerate(usages)))))
     first, second = total(billed[:cut]), total(billed[cut:])
-    first.merge(second)
-    assert first == total(billed)
+    assert merged([first, second]) == total(billed)

@@ -146,7 +146,7 @@ def blocks(billed: Sequence[Billed]) -> list[Block]:
 
 
 def _block(members: Sequence[Billed], since: int) -> Block:
-    used = [each.reply.metered.usage for each in members]
+    used = [each.usage for each in members]
     return Block(
         since=since,
         until=since + BLOCK,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from underspend.core.history import Answered, History, Timeline
 from underspend.core.money import Money
 from underspend.core.reply import Bill
-from underspend.core.usage import Lane
+from underspend.core.usage import Lane, Usage
 from underspend.pricing.catalogue import Catalogue, catalogue
 from underspend.pricing.cost import UNNAMED, cost
 
@@ -28,6 +28,7 @@ class Billed:
     bill: Bill
     unseen: Money
     model: str
+    usage: Usage
 
     @property
     def is_agent(self) -> bool:
@@ -63,6 +64,7 @@ def _billed(line: Timeline, reply: Answered, prices: Catalogue) -> Billed:
         bill=bill,
         unseen=_unseen(reply, bill, prices),
         model=found.model.id if found else name,
+        usage=reply.metered.usage,
     )
 
 

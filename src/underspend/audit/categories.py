@@ -180,6 +180,9 @@ class Split:
     lanes: Mapping[Lane, Money]
 
 
+_NOTHING = Split(tokens={}, lanes={})
+
+
 def resent(timelines: Iterable[Timeline], billed: Mapping[str, Billed]) -> dict[str, Split]:
     """What of each reply was context sent before, by message id."""
     found: dict[str, Split] = {}
@@ -195,22 +198,33 @@ def resent(timelines: Iterable[Timeline], billed: Mapping[str, Billed]) -> dict[
 
 
 def _split(each: Billed, before: int) -> Split:
-    usage = each.reply.metered.usage
+    usage = each.usage
     left = min(before, usage.prompt)
+    if not left:
+        return _NOTHING
+    amounts: dict[Lane, Money] = {}
+    for line in each.bill.lines:
+        amounts[line.lane] = amounts.get(line.lane, 0) + line.amount
     tokens: dict[Lane, int] = {}
     lanes: dict[Lane, Money] = {}
     for lane in _LANE_ORDER:
         have = usage.lane(lane)
-        tokens[lane] = part = min(left, have)
-        lanes[lane] = scale(each.bill.lane(lane), part, have) if have else 0
-        left -= part
+        if have and left:
+            tokens[lane] = part = min(left, have)
+            lanes[lane] = scale(amounts.get(lane, 0), part, have)
+            left -= part
     return Split(tokens=tokens, lanes=lanes)
 
 
-def by_category(billed: Iterable[Billed], timelines: Iterable[Timeline]) -> dict[str, Totals]:
-    """Totals by category, all six always there; they add up to the totals, and replies count where their work was."""
+def by_category(
+    billed: Iterable[Billed], timelines: Iterable[Timeline], places: Mapping[str, Category]
+) -> dict[str, Totals]:
+    """Totals by category, all six always there; they add up to the totals, and replies count where their work was.
+
+    `places` are the categories of the replies' own work, as `kinds` gives them.
+    """
     known = {each.reply.message_id: each for each in billed}
-    splits, places = resent(timelines, known), kinds(known.values())
+    splits = resent(timelines, known)
     found = {category: Totals() for category in Category}
     overhead = found[Category.CONTEXT]
     for message, each in known.items():
@@ -222,10 +236,10 @@ def by_category(billed: Iterable[Billed], timelines: Iterable[Timeline]) -> dict
 
 def _move(split: Split, source: Totals, target: Totals) -> None:
     for lane, tokens in split.tokens.items():
-        source.tokens[lane.value] -= tokens
-        target.tokens[lane.value] += tokens
+        source.tokens[lane] -= tokens
+        target.tokens[lane] += tokens
     for lane, amount in split.lanes.items():
-        source.lanes[lane.value] -= amount
-        target.lanes[lane.value] += amount
+        source.lanes[lane] -= amount
+        target.lanes[lane] += amount
         source.cost -= amount
         target.cost += amount

@@ -1,8 +1,9 @@
 """Every dollar between our total and a ccusage export, by cause.
 
-What ccusage 20.0.24 does, measured black-box: it prices the whole history at today's standard rates, prices only the
-tokens past 200,000 of each lane at the long-context rates and only for `_SPLIT_MODELS`, knows no web searches and no
-`inference_geo`, drops lines with null fields, and counts sub-agents' progress lines in `daily` alone.
+What ccusage does, measured black-box (the version is in `data/ccusage.json`): it prices the whole history at today's
+standard rates, prices only the tokens past 200,000 of each lane at the long-context rates and only for some models,
+knows no web searches and no `inference_geo`, drops lines with null fields, and counts sub-agents' progress lines in
+`daily` alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
 from pathlib import Path
+
+import msgspec
 
 from underspend.audit.bills import LANES, Billed
 from underspend.audit.ccusage_export import Export, Figures
@@ -39,9 +44,22 @@ ROUNDING = "rounding of ccusage's floats"
 
 _UNEXPLAINED = (COUNTED, PRICES)
 _CENT_FRACTION = 10**6
-_SPLIT_AT = 200_000
-_SPLIT_MODELS = ("claude-sonnet-4-0", "claude-sonnet-4-5")
-"""Ids of the models whose long-context rates ccusage applies: twice the prompt rates, one and a half the output's."""
+
+
+class _Habits(msgspec.Struct, frozen=True):
+    """How ccusage prices long prompts: `split_models` (listed ids) at twice the prompt rates past `split_at` tokens."""
+
+    version: str
+    source: str
+    checked: str
+    split_at: int
+    split_models: tuple[str, ...]
+
+
+@cache
+def _habits() -> _Habits:
+    raw = (resources.files("underspend.audit") / "data" / "ccusage.json").read_bytes()
+    return msgspec.json.decode(raw, type=_Habits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,14 +175,14 @@ class _Comparison:
         lost = _lost(ours, theirs)
         expected = 0
         for each in ours:
-            plain = self._standard(each, each.reply.metered.usage)
+            plain = self._standard(each, each.usage)
             self._ledger.add(WEB, sum(amount for _, amount in each.bill.extras), row)
             tokens_only = sum(line.amount for line in each.bill.lines)
             without_geo = self._tokens_at(each, inference_geo=None)
             self._ledger.add(GEO, tokens_only - without_geo, row)
             standard = self._tokens_at(each, inference_geo=None, speed=None, service_tier=None)
             self._ledger.add(FAST, without_geo - standard, row)
-            counted = lost.get(each.reply.message_id, each.reply.metered.usage) or Usage()
+            counted = lost.get(each.reply.message_id, each.usage) or Usage()
             split = self._split(each, counted)
             self._ledger.add(TIER, standard - plain - split, row)
             kept = self._standard(each, counted)
@@ -177,7 +195,7 @@ class _Comparison:
     def _settle(
         self, row: str, ours: Sequence[Billed], theirs: Figures, lost: Mapping[str, Usage | None], expected: Money
     ) -> None:
-        counted = [lost.get(each.reply.message_id, each.reply.metered.usage) or Usage() for each in ours]
+        counted = [lost.get(each.reply.message_id, each.usage) or Usage() for each in ours]
         gap = _gap(counted, theirs)
         for name, count in gap.items():
             self.tokens[name] += count
@@ -208,15 +226,16 @@ class _Comparison:
 
     def _split(self, each: Billed, usage: Usage) -> Money:
         """What ccusage adds for tokens past 200,000 of a lane."""
-        rates = self._rates(each, self._now)
-        if rates is None or each.model not in _SPLIT_MODELS:
+        rates, habits = self._rates(each, self._now), _habits()
+        if rates is None or each.model not in habits.split_models:
             return 0
+        above = habits.split_at
         written = usage.cache_write_5m + usage.cache_write_1h
         return (
-            max(0, usage.input - _SPLIT_AT) * rates.input
-            + max(0, written - _SPLIT_AT) * rates.cache_write_5m
-            + max(0, usage.cache_read - _SPLIT_AT) * rates.cache_read
-            + scale(max(0, usage.output - _SPLIT_AT) * (rates.output or 0), 1, 2)
+            max(0, usage.input - above) * rates.input
+            + max(0, written - above) * rates.cache_write_5m
+            + max(0, usage.cache_read - above) * rates.cache_read
+            + scale(max(0, usage.output - above) * (rates.output or 0), 1, 2)
         )
 
     def _rates(self, each: Billed, at: int) -> Rates | None:
@@ -234,6 +253,6 @@ def _gap(counted: Sequence[Usage], theirs: Figures) -> dict[str, int]:
 
 def _lost(ours: Sequence[Billed], theirs: Figures) -> Mapping[str, Usage | None]:
     """Looks into the files only where the tokens differ."""
-    if not any(_gap([each.reply.metered.usage for each in ours], theirs).values()):
+    if not any(_gap([each.usage for each in ours], theirs).values()):
         return {}
     return without_null_lines({Path(each.reply.place.file) for each in ours})

@@ -96,7 +96,7 @@ def _routes(billed: Sequence[Billed], places: Mapping[str, Category]) -> list[Ro
 
 
 def _route(project: str, agent: str, calls: Sequence[Billed], places: Mapping[str, Category]) -> Route:
-    used = [each.reply.metered.usage for each in calls]
+    used = [each.usage for each in calls]
     light = [each for each in calls if places.get(each.reply.message_id) is Category.SIMPLE]
     return Route(
         project=project,
@@ -113,7 +113,7 @@ def _route(project: str, agent: str, calls: Sequence[Billed], places: Mapping[st
 def _answers(billed: Sequence[Billed]) -> list[Answers]:
     found = []
     for model, calls in _split(billed, lambda each: each.model).items():
-        lengths = sorted(each.reply.metered.usage.output + each.reply.unseen_output for each in calls)
+        lengths = sorted(each.usage.output + each.reply.unseen_output for each in calls)
         found.append(
             Answers(
                 model=model,
@@ -128,7 +128,8 @@ def _answers(billed: Sequence[Billed]) -> list[Answers]:
 
 
 def _waiting(billed: Sequence[Billed], prices: Catalogue) -> Waiting:
-    attended = {id(each.line): _is_attended(each.line) for each in billed}
+    lines = {id(each.line): each.line for each in billed}
+    attended = {name: _is_attended(line) for name, line in lines.items()}
     alone = [each for each in billed if not attended[id(each.line)]]
     batch = [cost(each.reply.metered, at=each.reply.at, catalogue=prices, batch=True).total for each in alone]
     return Waiting(calls=len(alone), cost=sum(each.bill.total for each in alone), at_batch_prices=sum(batch))

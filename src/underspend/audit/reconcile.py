@@ -153,7 +153,7 @@ def _rest(told: ClientTotal, ours: Iterable[Billed]) -> dict[str, int]:
     """Tokens the client counted that no transcript holds."""
     rest = {name: sum(by.get(key, 0) for by in told.by_model.values()) for name, key in _FIELDS.items()}
     for each in ours:
-        usage = each.reply.metered.usage
+        usage = each.usage
         rest["input_tokens"] -= usage.input
         rest["output_tokens"] -= usage.output
         rest["cache_read_tokens"] -= usage.cache_read

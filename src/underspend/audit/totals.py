@@ -47,13 +47,18 @@ class Totals:
 
     def add(self, each: Billed) -> None:
         """Counts one reply in."""
-        usage, bill, reply = each.reply.metered.usage, each.bill, each.reply
+        usage, bill, reply, tokens = each.usage, each.bill, each.reply, self.tokens
         self.requests += 1
-        for lane in LANES:
-            self.tokens[lane.value] += usage.lane(lane)
+        # Spelled out, and lanes by their own text: this runs for each reply of years.
+        tokens["input"] += usage.input
+        tokens["cache_write_5m"] += usage.cache_write_5m
+        tokens["cache_write_1h"] += usage.cache_write_1h
+        tokens["cache_read"] += usage.cache_read
+        tokens["output"] += usage.output
         for line in bill.lines:
-            self.lanes[line.lane.value] += line.amount
-        self.lanes[EXTRA] += sum(amount for _, amount in bill.extras)
+            self.lanes[line.lane] += line.amount
+        for _, amount in bill.extras:
+            self.lanes[EXTRA] += amount
         self.cost += bill.total
         self.output_estimated += reply.unseen_output
         self.unseen += each.unseen
@@ -93,4 +98,12 @@ def total(billed: Iterable[Billed]) -> Totals:
     found = Totals()
     for each in billed:
         found.add(each)
+    return found
+
+
+def merged(parts: Iterable[Totals]) -> Totals:
+    """Totals of parts, together."""
+    found = Totals()
+    for part in parts:
+        found.merge(part)
     return found

@@ -115,7 +115,7 @@ def _shares(billed: Iterable[Billed]) -> dict[_Role, _Share]:
     for each in billed:
         share = found[each.model, each.is_agent]
         share.calls += 1
-        share.prompt += each.reply.metered.usage.prompt
+        share.prompt += each.usage.prompt
         share.prompt_cost += sum(each.bill.lane(lane) for lane in _PROMPT)
         share.cost += each.bill.total
     return found

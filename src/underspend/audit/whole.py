@@ -16,7 +16,7 @@ from underspend.audit.questions import Questions, ask
 from underspend.audit.rates import CatalogueRates
 from underspend.audit.reconcile import Cause, Reconciled, cut_replies, reconcile
 from underspend.audit.surroundings import gather
-from underspend.audit.totals import Totals, total
+from underspend.audit.totals import Totals, merged
 from underspend.audit.trend import Forecast, Trend, forecast, trend
 from underspend.core.advisor import Advisor, Surroundings
 from underspend.core.history import History, Skipped, Timeline
@@ -124,6 +124,7 @@ def audit(history: History, context: Context, *, around: Surroundings | None = N
     chosen = None if len(billed) == len(everything) else names.__contains__
     places = categories.kinds(billed)
     day = activity.dearest_day(billed, days)
+    groups = grouped(billed, days)
     sessions = {each.line.session for each in billed}
     return Audit(
         billed=billed,
@@ -131,8 +132,8 @@ def audit(history: History, context: Context, *, around: Surroundings | None = N
         now=context.now,
         paying=context.paying,
         pace=pace,
-        totals=total(billed),
-        groups={**grouped(billed, days), "by_category": categories.by_category(billed, history.timelines)},
+        totals=merged(groups["by_day"].values()),
+        groups={**groups, "by_category": categories.by_category(billed, history.timelines, places)},
         found=look(history, known, context.advisors, pace=pace, only=chosen),
         questions=ask(billed, places, context.prices),
         trend=trend(billed, days, context.now),

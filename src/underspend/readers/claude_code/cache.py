@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -26,6 +25,7 @@ class _Head(msgspec.Struct, array_like=True, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _SUM = 8
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
 
 
 class Cache:
@@ -40,7 +40,8 @@ class Cache:
             return None
         head = _head(source)
         try:
-            kept = self._path(self.folder, source).read_bytes()
+            with open(self._path(self.folder, source), "rb", buffering=0) as file:  # noqa: PTH123
+                kept = file.readall()
         except OSError:
             return None
         if not kept.startswith(head):
@@ -53,16 +54,20 @@ class Cache:
         if self.folder is None:
             return
         path = self._path(self.folder, source)
+        unfinished = f"{path}.{os.getpid()}"
         with contextlib.suppress(OSError):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            number, name = tempfile.mkstemp(dir=path.parent)
-            with os.fdopen(number, "wb") as file:
+            try:
+                number = os.open(unfinished, _WRITE, 0o600)
+            except FileNotFoundError:
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                number = os.open(unfinished, _WRITE, 0o600)
+            with open(number, "wb", buffering=0) as file:  # noqa: PTH123  (an open descriptor)
                 file.write(b"".join((_head(source), xxhash.xxh3_64_digest(packed), packed)))
-            Path(name).replace(path)
+            os.replace(unfinished, path)  # noqa: PTH105  (there may be thousands)
 
     @staticmethod
-    def _path(folder: Path, source: Source) -> Path:
-        return folder / xxhash.xxh3_128_hexdigest(source.raw_path)
+    def _path(folder: Path, source: Source) -> str:
+        return f"{folder}{os.sep}" + xxhash.xxh3_128_hexdigest(source.raw_path)
 
 
 def _head(source: Source) -> bytes:

@@ -19,7 +19,7 @@ from underspend.readers.claude_code.lines import Broken, entries
 from underspend.readers.claude_code.marks import Announced, Noted
 from underspend.readers.claude_code.records import Extract, Part, Source, row
 from underspend.readers.claude_code.replies import Reply, key_of
-from underspend.readers.claude_code.shapes import Line, line_of, loads, object_in
+from underspend.readers.claude_code.shapes import Line, Piece, line_of, loads, object_in
 
 _Mark = row(Mark)
 _Place = row(Place)
@@ -72,16 +72,19 @@ class _Reading:
         if isinstance(entry, Broken):
             self._found.skipped.append(Skipped(place=Place(file=self._file, line=number), why=entry.why))
             return
+        kind = entry.type or "(none)"
+        taker = _TAKERS.get(kind)
+        if taker is None:
+            if kind not in _OF_NO_CONCERN:
+                self._found.unknown[kind] = self._found.unknown.get(kind, 0) + 1
+            return
+        if kind == "progress" and not _tells(entry):
+            return
         if entry.session is not None:
             self._sessions[entry.session] = self._sessions.get(entry.session, 0) + 1
         if entry.timestamp is not None:
             self._date(entry.timestamp)
-        kind = entry.type or "(none)"
-        taker = _TAKERS.get(kind)
-        if taker is not None:
-            taker(self, entry, _Place(self._file, number))
-        elif kind not in _OF_NO_CONCERN:
-            self._found.unknown[kind] = self._found.unknown.get(kind, 0) + 1
+        taker(self, entry, _Place(self._file, number))
 
     def _date(self, timestamp: str) -> None:
         at = moment(timestamp)
@@ -155,12 +158,13 @@ class _Reading:
         elif reply.nested and not nested:
             reply.nested, reply.part, reply.place = False, part, place
         reply.at = min(reply.at, self._at)
-        if line.request_session or line.forked_from:
-            reply.foreign = reply.foreign or bool(line.forked_from) or line.request_session != line.session
+        if _is_copy(line):
+            reply.foreign = True
         reply.take(line, message)
-        if isinstance(message.content, list) and not self._repeated(line):
-            for piece in message.content:
-                reply.add(piece, self._spawned)
+        if self._repeated(line):
+            return
+        for piece in [Piece(text=message.content)] if isinstance(message.content, str) else message.content or ():
+            reply.add(piece, self._spawned)
 
     def user(self, line: Line, place: Any, *, nested: bool = False) -> None:
         """A prompt, or the results of tools."""
@@ -329,10 +333,37 @@ def _has_events(part: Part) -> bool:
     return bool(part.answered or part.results or part.typed or part.marks)
 
 
+def _is_copy(line: Line) -> bool:
+    """Whether an entry says itself that it was made in another session."""
+    if line.request_session and line.request_session != line.session:
+        return True
+    return bool(line.forked_from) and bytes(line.forked_from) != b"null"
+
+
+def _tells(line: Line) -> bool:
+    """Whether a note of progress is more than a sign of life."""
+    data = line.data
+    return data is not None and (data.type == "agent_progress" or (data.hook or "").startswith("SessionStart:"))
+
+
+_minutes: dict[str, int] = {}
+_USUAL = len("2026-01-31T12:34:56.789Z")
+_REMEMBERED = 4096
+
+
 def moment(value: str) -> int:
     """A timestamp in microseconds since the epoch, 0 where there is none."""
+    if len(value) == _USUAL and value[-1] == "Z":
+        minute = _minutes.get(value[:16])
+        if minute is not None and value[17:19].isdecimal() and value[20:23].isdecimal():
+            return minute + int(value[17:19]) * 1_000_000 + int(value[20:23]) * 1_000
     try:
         at = datetime.fromisoformat(value)
-        return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+        found = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
         return 0
+    if len(value) == _USUAL and value[-1] == "Z":
+        if len(_minutes) > _REMEMBERED:
+            _minutes.clear()
+        _minutes[value[:16]] = found - found % 60_000_000
+    return max(0, found)

@@ -12,7 +12,7 @@ from underspend.core.history import Place, Skipped
 from underspend.readers.claude_code.cache import Cache
 from underspend.readers.claude_code.extract import extract
 from underspend.readers.claude_code.records import Extract, Source, pack, unpack
-from underspend.readers.claude_code.second import Second, batches
+from underspend.readers.claude_code.sharing import batches
 
 Progress = Callable[[int, int], None]
 _WORTH_A_PROCESS = 24_000_000
@@ -62,18 +62,23 @@ def _read_by_two(
     sources: Sequence[Source], cache: Cache, found: dict[bytes, Extract], progress: Progress | None
 ) -> None:
     """Share the files with a second process. What it does not hand back is left for a later, single reading."""
+    from underspend.readers.claude_code.second import Second  # most runs find all but a few files in the cache
+
     parts = batches(sources)
-    total = sum(source.size for source in sources)
+    total, done = sum(source.size for source in sources), 0
+
     with Second(parts, cache) as second:
-        taken = 0
         for number in second.shares():
             for source in parts[number]:
                 found[source.raw_path] = unpack(read_one(source, cache))
-            taken = number + 1
+            found.update((path, unpack(packed)) for path, packed in second.finished())
             if progress is not None:
-                progress(sum(source.size for part in parts[:taken] for source in part), total)
-        for path, packed in second.results():
-            found[path] = unpack(packed)
+                done = sum(source.size for source in sources if source.raw_path in found)
+                progress(done, total)
+        second.wait()
+        found.update((path, unpack(packed)) for path, packed in second.finished())
+    if progress is not None and done < total:
+        progress(total, total)
 
 
 def read_one(source: Source, cache: Cache) -> bytes:

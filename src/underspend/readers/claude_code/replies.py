@@ -72,7 +72,7 @@ class Reply:
 
     def answered(self) -> Any:
         """The whole reply, as a row of `Answered`; None where no line had its usage."""
-        if not self.bill.known:
+        if self.bill.last is None:
             return None
         metered = self.bill.metered(self.message_id)
         finalised = metered.stop_reason is not None

@@ -9,63 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from types import TracebackType
-from typing import IO, Self
-
-import msgspec
+from typing import Self
 
 from underspend.readers.claude_code.cache import Cache
 from underspend.readers.claude_code.records import Source
+from underspend.readers.claude_code.sharing import LENGTH, NUMBER, Task, encode, numbers
 
-_SMALL = 2_000_000
-_MOST_BATCHES = 4_000
-_NUMBER = struct.Struct("<I")
-_LENGTH = struct.Struct("<II")
-
-
-class Task(msgspec.Struct, array_like=True):
-    """What the second process is told."""
-
-    queue: int
-    cache: bytes | None
-    parts: list[list[Source]]
-
-
-encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Task).decode
-
-
-def batches(sources: Sequence[Source]) -> list[list[Source]]:
-    """The files in portions of work, large ones first."""
-    least = max(_SMALL, sum(source.size for source in sources) // _MOST_BATCHES)
-    parts: list[list[Source]] = [[]]
-    size = 0
-    for source in sorted(sources, key=lambda source: -source.size):
-        if parts[-1] and size + source.size > least:
-            parts.append([])
-            size = 0
-        parts[-1].append(source)
-        size += source.size
-    return parts
-
-
-def numbers(queue: int) -> Iterator[int]:
-    """The batches that are still free, one by one, each given to one process alone."""
-    while len(taken := os.read(queue, _NUMBER.size)) == _NUMBER.size:
-        yield _NUMBER.unpack(taken)[0]
-
-
-def write_result(stream: IO[bytes], path: bytes, packed: bytes) -> None:
-    """Hand one extract over."""
-    stream.write(_LENGTH.pack(len(path), len(packed)))
-    stream.write(path)
-    stream.write(packed)
+_START = "from underspend.readers.claude_code.worker import main; main()"
 
 
 class Second:
@@ -75,10 +30,11 @@ class Second:
         self._parts = parts
         self._cache = cache
         self._process: subprocess.Popen[bytes] | None = None
+        self._taken = 0
 
     def __enter__(self) -> Self:
         self._queue, feed = os.pipe()
-        os.write(feed, b"".join(_NUMBER.pack(number) for number in range(len(self._parts))))
+        os.write(feed, b"".join(NUMBER.pack(number) for number in range(len(self._parts))))
         os.close(feed)
         self._told = tempfile.TemporaryFile()
         self._answers = tempfile.TemporaryFile()
@@ -92,8 +48,8 @@ class Second:
         self._told.write(encode(task))
         self._told.seek(0)
         with contextlib.suppress(OSError):
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "underspend.readers.claude_code.worker"],
+            self._process = subprocess.Popen(  # noqa: S603  (this very interpreter, nothing from outside)
+                [sys.executable, "-S", "-c", _START],
                 stdin=self._told,
                 stdout=self._answers,
                 stderr=subprocess.DEVNULL,
@@ -105,17 +61,24 @@ class Second:
         """The batches that fall to the first process."""
         return numbers(self._queue)
 
-    def results(self) -> Iterator[tuple[bytes, bytes]]:
-        """What the second process read: paths with their packed extracts. Incomplete where it failed."""
+    def finished(self) -> Iterator[tuple[bytes, bytes]]:
+        """What the second process has read since last asked: paths with their packed extracts."""
+        size = os.fstat(self._answers.fileno()).st_size
+        while self._taken + LENGTH.size <= size:
+            # Read at a place, because both processes share the file's position.
+            path_length, length = LENGTH.unpack(os.pread(self._answers.fileno(), LENGTH.size, self._taken))
+            begin = self._taken + LENGTH.size
+            if begin + path_length + length > size:
+                return
+            path = os.pread(self._answers.fileno(), path_length, begin)
+            packed = os.pread(self._answers.fileno(), length, begin + path_length)
+            self._taken = begin + path_length + length
+            yield path, packed
+
+    def wait(self) -> None:
+        """Let the second process end."""
         if self._process is not None:
             self._process.wait()
-        self._answers.seek(0)
-        while len(head := self._answers.read(_LENGTH.size)) == _LENGTH.size:
-            path_length, length = _LENGTH.unpack(head)
-            path, packed = self._answers.read(path_length), self._answers.read(length)
-            if len(packed) < length:
-                return
-            yield path, packed
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -126,8 +89,3 @@ class Second:
         os.close(self._queue)
         self._told.close()
         self._answers.close()
-
-
-def cache_of(task: Task) -> Cache:
-    """The cache that the second process writes to."""
-    return Cache(None if task.cache is None else Path(os.fsdecode(task.cache)))

@@ -16,6 +16,7 @@ from underspend.readers.claude_code.shapes import Message, Tokens, loads, object
 _Metered = row(Metered)
 _Unit = row(Unit)
 _Usage = row(Usage)
+_PLAUSIBLE = 10**9
 _NO_ITERATIONS = (b"", b"[]", b"null")
 
 
@@ -37,7 +38,7 @@ class Bill:
     speed: str | None = None
     inference_geo: str | None = None
     credit: bool = False
-    known: bool = False
+    last: Tokens | None = None
 
     def take(self, message: Message) -> None:
         """Learn from one more line."""
@@ -46,17 +47,21 @@ class Bill:
         if message.stop_reason and message.stop_reason != self.stop_reason:
             self.stop_reason = _later(self.stop_reason, message.stop_reason)
         usage = message.usage
-        if usage is None:
+        if usage is None or usage == self.last:
             return
-        self.known = True
+        self.last = usage
         self._lanes(usage)
-        if usage.speed and usage.speed != self.speed:
-            self.speed = _later(self.speed, usage.speed)
-        if usage.service_tier and usage.service_tier != self.service_tier:
-            self.service_tier = _later(self.service_tier, usage.service_tier)
-        if usage.inference_geo and usage.inference_geo != self.inference_geo:
-            self.inference_geo = _later(self.inference_geo, usage.inference_geo)
-        self._rare(usage)
+        self.speed = _later(self.speed, usage.speed)
+        self.service_tier = _later(self.service_tier, usage.service_tier)
+        self.inference_geo = _later(self.inference_geo, usage.inference_geo)
+        if usage.server_tools is not None:
+            self.searches = max(self.searches, usage.server_tools.searches or 0)
+        if usage.details is not None:
+            self.thinking = max(self.thinking, usage.details.thinking or 0)
+        if bytes(usage.iterations) not in _NO_ITERATIONS:
+            self.units = larger_units(self.units, _units(usage))
+        if usage.fallback_credit and bytes(usage.fallback_credit) != b"null":
+            self.credit = self.credit or _redeemed(usage.fallback_credit)
 
     def _lanes(self, usage: Tokens) -> None:
         self.input = max(self.input, usage.input or 0)
@@ -71,21 +76,13 @@ class Bill:
         if hour:
             self.one_hour = max(self.one_hour, min(hour, written))
 
-    def _rare(self, usage: Tokens) -> None:
-        if usage.server_tools is not None and usage.server_tools.searches:
-            self.searches = max(self.searches, usage.server_tools.searches)
-        if usage.details is not None and usage.details.thinking:
-            self.thinking = max(self.thinking, usage.details.thinking)
-        if bytes(usage.iterations) not in _NO_ITERATIONS:
-            self.units = larger_units(self.units, _units(usage))
-        if usage.fallback_credit and bytes(usage.fallback_credit) != b"null":
-            self.credit = self.credit or _redeemed(usage.fallback_credit)
-
     def metered(self, message_id: str) -> Any:
         """The bill, as a row of `Metered`."""
-        written = count(self.written)
-        hour = min(self.one_hour, written)
-        reported = _Usage(count(self.input), written - hour, hour, count(self.read), count(self.output))
+        hour = self.one_hour
+        if max(self.input, self.written, self.read, self.output) > _PLAUSIBLE:
+            self.input, self.written, self.read = count(self.input), count(self.written), count(self.read)
+            self.output, hour = count(self.output), min(hour, count(self.written))
+        reported = _Usage(self.input, self.written - hour, hour, self.read, self.output)
         return _Metered(
             provider="anthropic",
             model=self.model,
@@ -93,8 +90,8 @@ class Bill:
             reported=reported,
             message_id=message_id,
             stop_reason=self.stop_reason,
-            thinking_tokens=count(self.thinking),
-            web_searches=count(self.searches),
+            thinking_tokens=self.thinking and count(self.thinking),
+            web_searches=self.searches and count(self.searches),
             service_tier=self.service_tier,
             speed=self.speed,
             inference_geo=self.inference_geo,
@@ -160,4 +157,6 @@ def larger_units(one: tuple[Unit, ...], other: tuple[Unit, ...]) -> tuple[Unit, 
 
 def _later(one: str | None, other: str | None) -> str | None:
     """Whichever is known; of two, the same one in either order."""
+    if one == other or not other:
+        return one
     return max(one or "", other or "") or None

@@ -7,7 +7,7 @@ import sys
 from typing import IO
 
 from underspend.readers.claude_code.reading import read_one
-from underspend.readers.claude_code.second import cache_of, decode, numbers, write_result
+from underspend.readers.claude_code.sharing import cache_of, decode, numbers, write_result
 
 
 def work(told: IO[bytes], answers: IO[bytes]) -> None:
@@ -17,9 +17,10 @@ def work(told: IO[bytes], answers: IO[bytes]) -> None:
     for number in numbers(task.queue):
         for source in task.parts[number]:
             write_result(answers, source.raw_path, read_one(source, cache))
-    answers.flush()
+        answers.flush()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Where the process begins."""
     gc.disable()
     work(sys.stdin.buffer, sys.stdout.buffer)

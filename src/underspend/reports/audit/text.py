@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from underspend.audit.findings import Ranked
 from underspend.audit.totals import EXTRA, Totals
@@ -12,7 +12,7 @@ from underspend.core.money import show
 from underspend.reports import figures
 from underspend.reports.audit import sections
 from underspend.reports.audit.group_table import spent
-from underspend.reports.audit.layout import BOLD, LOUD, QUIET, Line, grid, heading, prose
+from underspend.reports.audit.layout import BOLD, LOUD, QUIET, WIDTH, Line, grid, heading, prose, shortened
 
 _URGENCIES = {
     Urgency.FIX_NOW: "Fix now",
@@ -20,7 +20,7 @@ _URGENCIES = {
     Urgency.FYI: "For your information",
 }
 _SHORT_TOP = 3
-_SHOWN_ROWS = 200
+_SHOWN_ROWS, _MOST_CELL = 200, 26
 
 Lines = Iterator[Line]
 
@@ -169,14 +169,29 @@ def rows_behind(ranked: Ranked) -> Lines:
     if not names:
         yield Line("There are no rows behind this finding.", QUIET)
         return
+    shown = [{name: _cell(row.get(name, "")) for name in names} for row in one.rows[:_SHOWN_ROWS]]
     numeric = {name for name in names if all(isinstance(row.get(name, 0), int) for row in one.rows)}
-    columns = [(name, "r" if name in numeric else "l") for name in names]
-    shown = [[_cell(row.get(name, "")) for name in names] for row in one.rows[:_SHOWN_ROWS]]
-    if sum(max(len(row[i]) for row in [names, *shown]) + 2 for i in range(len(names)) if names[i] in numeric) > 80:  # noqa: PLR2004  # nothing would be left for the words
-        columns = [(name, "l") for name in names]
-    yield from grid(columns, shown)
+    kept = _fitting(names, shown)
+    columns = [(name, "r" if name in numeric else "l") for name in kept]
+    yield from grid(columns, [[shortened(row[name], _MOST_CELL) for name in kept] for row in shown])
+    if len(kept) < len(names):
+        left = ", ".join(name for name in names if name not in kept)
+        yield from prose(f"No room for {left}: underspend audit --show {one.id} --csv", style=QUIET)
     if len(one.rows) > _SHOWN_ROWS:
         yield Line(f"… and {len(one.rows) - _SHOWN_ROWS:,} more: underspend audit --json", QUIET)
+
+
+def _fitting(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """The columns that a line has room for: dollars always, then the first ones."""
+    money = [name for name in names if any(row[name].startswith(("$", "−$")) for row in rows)]
+    kept: set[str] = set()
+    room = WIDTH + 2
+    for name in dict.fromkeys([*money, *names]):
+        width = max(len(name), *(min(len(row[name]), _MOST_CELL) for row in rows)) + 2
+        if width <= room:
+            kept.add(name)
+            room -= width
+    return [name for name in names if name in kept]
 
 
 def _cell(value: str | int) -> str:
