@@ -180,12 +180,17 @@ def from_genai(
     return entry
 
 
-def overlay_row(row: dict[str, Any], holidays: list[date], what: str) -> dict[str, Any]:
-    usd = row["usd"]
+def overlay_rates(usd: dict[str, str], what: str) -> list[int]:
     rates: dict[str, int] = {}
     for lane in LANES:
         rates[lane] = per_token(usd[lane], what) if lane in usd else rates[FALLBACK[lane]]
-    made: dict[str, Any] = {"rates": list(rates.values())}
+    return list(rates.values())
+
+
+def overlay_row(row: dict[str, Any], holidays: list[date], what: str) -> dict[str, Any]:
+    made: dict[str, Any] = {"rates": overlay_rates(row["usd"], what)}
+    if "tier" in row:
+        made["tiers"] = [[tier["above"], overlay_rates(tier["usd"], what)] for tier in row["tier"]]
     made |= {key: instant(row[key]) for key in ("since", "until") if key in row}
     made |= {key: row[key] for key in ("hours", "days") if key in row}
     if row.get("holidays"):

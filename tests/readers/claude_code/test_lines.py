@@ -15,7 +15,8 @@ ONE, TWO = line(assistant("msg_1")), line(user("Hi"))
 
 def read(data: bytes) -> list[tuple[int, str]]:
     return [
-        (number, found.why if isinstance(found, Broken) else str(found.type)) for number, found in entries(BytesIO(data))
+        (number, found.why if isinstance(found, Broken) else str(found.type))
+        for number, found in entries(BytesIO(data))
     ]
 
 
@@ -69,7 +70,10 @@ def test_an_inner_object_of_a_broken_entry_is_no_entry() -> None:
 
 
 def test_an_old_summary_names_no_session() -> None:
-    assert read(b'{"type":"summary","summary":"s"}{"type":"summary","summary":"t"}\n') == [(1, "summary"), (1, "summary")]
+    assert read(b'{"type":"summary","summary":"s"}{"type":"summary","summary":"t"}\n') == [
+        (1, "summary"),
+        (1, "summary"),
+    ]
 
 
 def test_deep_nesting_is_a_broken_piece() -> None:
