@@ -16,7 +16,6 @@ from underspend.config import paths
 from underspend.config.schema import Origin, Sections, Settings
 from underspend.config.steps import steps_from
 from underspend.core.errors import ConfigError
-from underspend.stores.database import sqlite_url
 
 _ENV = "UNDERSPEND_"
 _TABLES = {"strategies", "prices"}
@@ -48,7 +47,7 @@ def load(
             said[name] = (given, f"--{name.rpartition('.')[2].replace('_', '-')}")
     sections, origins = _resolve(said)
     if not sections.ledger.url:
-        sections = replace(sections, ledger=replace(sections.ledger, url=sqlite_url(where.ledger)))
+        sections = replace(sections, ledger=replace(sections.ledger, url=f"sqlite:///{where.ledger}"))
     steps, step_origins = steps_from(table.get("strategies", {}), lambda name: _at(where.config_file, text, name))
     return Settings(
         paths=where,

@@ -1,0 +1,25 @@
+"""The provider's prompt cache as a state machine on a virtual clock: over blocks, and over tokens alone."""
+
+from underspend.promptcache.cache import Cache, Split
+from underspend.promptcache.conversation import Ask, Commons, Conversation, Forecast, Reset, Why
+from underspend.promptcache.models import Facts, facts
+from underspend.promptcache.prompt import InvalidPromptError, Piece, Prompt, Settings, build, piece_of
+
+__all__ = [
+    "Ask",
+    "Cache",
+    "Commons",
+    "Conversation",
+    "Facts",
+    "Forecast",
+    "InvalidPromptError",
+    "Piece",
+    "Prompt",
+    "Reset",
+    "Settings",
+    "Split",
+    "Why",
+    "build",
+    "facts",
+    "piece_of",
+]
