@@ -35,6 +35,10 @@ class Why(StrEnum):
     SHORTENED = "shortened"
 
 
+_OWN = frozenset({Why.CONTINUED, Why.SHORTENED})
+"""Forecasts from what the conversation itself left behind."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What is known of a call before its bill. Times in microseconds.
@@ -119,10 +123,12 @@ class Conversation:
         why = self._why(ask)
         common = self._commons.of(ask)
         known = True
-        if why in {Why.CONTINUED, Why.SHORTENED}:
-            read = self._highest(ask)
+        if why in _OWN and (own := self._highest(ask)):
+            read = own
         else:
-            read = common.size(why) if common.alive(ask.start) else 0
+            # The client's own summary request has just read all of the prefix, so what it shares is warm.
+            is_warm = ask.reset is Reset.COMPACTED or common.alive(ask.start)
+            read = common.size(why) if is_warm else 0
             known = why is not Why.FIRST or read > 0 or common.being_written(ask.start)
             if why is Why.EXPIRED:
                 read = max(read, self._highest(ask))
@@ -133,6 +139,10 @@ class Conversation:
         why, common = self._why(ask), self._commons.of(ask)
         if split.cache_write_1h or split.cache_write_5m or self._lifetime is None:
             self._lifetime = LIFETIMES[LONG if split.cache_write_1h and not split.cache_write_5m else SHORT]
+        own = self._highest(ask) if why in _OWN else 0
+        if split.cache_read and (not own or split.cache_read < own):
+            # Less than the conversation had left behind: only what stands before its messages was the same.
+            common.sizes[why] = split.cache_read
         levels = [level for level in self._levels.get(ask.scope, ()) if level.size <= split.cache_read]
         for level in levels:
             if level.alive(ask.start):
@@ -143,8 +153,6 @@ class Conversation:
             elif levels[-1].size == size:
                 levels[-1].start = ask.start
         self._levels[ask.scope] = levels
-        if split.cache_read and why not in {Why.CONTINUED, Why.SHORTENED}:
-            common.sizes[why] = split.cache_read
         readable = common.used[self._name][1] if self._name in common.used else ask.answered
         common.used[self._name] = (_Level(0, ask.start, self._lifetime), readable)
         self._seen = True

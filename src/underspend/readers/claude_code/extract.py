@@ -91,10 +91,10 @@ class _Reading:
         if not at:
             return
         self._at = at
-        found = self._found
-        found.last = max(found.last, at)
-        if at < found.first or not found.first:
-            found.first = at
+        if at > self._found.last:  # noqa: PLR1730  (once a line)
+            self._found.last = at
+        if at < self._found.first or not self._found.first:
+            self._found.first = at
 
     def _part(self, line: Line, *, nested: bool = False) -> Part:
         """The timeline that an entry belongs to."""
@@ -260,7 +260,7 @@ class _Reading:
             name: {k: count(v) for k, v in obj(lanes).items() if k != "costUSD"} for name, lanes in models.items()
         }
         usd = bytes(line.total_usd).decode("utf-8", "replace").strip('"')
-        self._total = ClientTotal(session="", place=place, usd=usd, by_model=by_model, covers=self._at)
+        self._total = ClientTotal(session="", place=place, usd=usd, by_model=by_model, covers=self._found.last)
 
     def permission_mode(self, line: Line, place: Any) -> None:
         """The mode in which tools are permitted."""
@@ -346,24 +346,10 @@ def _tells(line: Line) -> bool:
     return data is not None and (data.type == "agent_progress" or (data.hook or "").startswith("SessionStart:"))
 
 
-_minutes: dict[str, int] = {}
-_USUAL = len("2026-01-31T12:34:56.789Z")
-_REMEMBERED = 4096
-
-
 def moment(value: str) -> int:
     """A timestamp in microseconds since the epoch, 0 where there is none."""
-    if len(value) == _USUAL and value[-1] == "Z":
-        minute = _minutes.get(value[:16])
-        if minute is not None and value[17:19].isdecimal() and value[20:23].isdecimal():
-            return minute + int(value[17:19]) * 1_000_000 + int(value[20:23]) * 1_000
     try:
         at = datetime.fromisoformat(value)
-        found = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+        return max(0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND)
     except (ValueError, OverflowError):
         return 0
-    if len(value) == _USUAL and value[-1] == "Z":
-        if len(_minutes) > _REMEMBERED:
-            _minutes.clear()
-        _minutes[value[:16]] = found - found % 60_000_000
-    return max(0, found)

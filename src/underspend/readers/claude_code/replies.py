@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from underspend.core.history import Answered
 from underspend.formats.lenient import count, obj, text
@@ -18,8 +19,7 @@ _SIGNATURE_PER_THINKING_TENTHS = 13
 _USES = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(msgspec.Struct, gc=False):
     """One reply while its lines are being read."""
 
     message_id: str
@@ -31,8 +31,8 @@ class Reply:
     version: str | None = None
     skill: str | None = None
     foreign: bool = False
-    bill: Bill = field(default_factory=Bill)
-    tools: list[Any] = field(default_factory=list)
+    bill: Bill = msgspec.field(default_factory=Bill)
+    tools: list[Any] = msgspec.field(default_factory=list)
     used: int = 0
     text_chars: int = 0
     thinking_chars: int = 0

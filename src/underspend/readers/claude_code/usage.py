@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -20,8 +20,7 @@ _PLAUSIBLE = 10**9
 _NO_ITERATIONS = (b"", b"[]", b"null")
 
 
-@dataclass(slots=True)
-class Bill:
+class Bill(msgspec.Struct, gc=False):
     """What a reply's lines say about its bill, so far."""
 
     input: int = 0
