@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from underspend.audit.prediction_steps import Step
 from underspend.promptcache import Why
-from underspend.promptcache.cache import LIFETIMES, SHORT
+from underspend.promptcache.cache import LIFETIMES
+from underspend.promptcache.prompt import LONG, SHORT
 
 _POSITIONS_SEEN = 20
 
@@ -70,7 +71,7 @@ def lifetime_before(step: Step) -> int:
         if earlier.usage.cache_write_5m:
             return LIFETIMES[SHORT]
         if earlier.usage.cache_write_1h:
-            return LIFETIMES["1h"]
+            return LIFETIMES[LONG]
         earlier = earlier.earlier
     return LIFETIMES[SHORT]
 

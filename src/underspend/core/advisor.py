@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from underspend.core.evidence import Evidence
 from underspend.core.history import Answered, History
@@ -67,7 +67,8 @@ class Surroundings:
 
     `now` is in microseconds since the epoch. `bills` prices each reply by its message id. `settings` are the client's
     own settings files by path, `memory_files` the texts of CLAUDE.md files by path. `retention_days` is after how
-    many days the client deletes its records, None when it never does.
+    many days the client deletes its records, None when it never does. `worked_out` is what advisors remember of
+    timelines, to share it: empty at first, and never carried over to other surroundings.
     """
 
     now: int
@@ -76,6 +77,7 @@ class Surroundings:
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     memory_files: Mapping[str, str] = field(default_factory=dict)
     retention_days: int | None = 30
+    worked_out: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 class RateSource(ABC):
