@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec import json
+
 from underspend.audit.prediction import predict
 from underspend.audit.prediction_check import Check, check, usd
 from underspend.audit.wire_prompt import prompt_of
@@ -20,6 +22,7 @@ from underspend.promptcache import Cache
 from underspend.readers.claude_code import read_history
 from underspend.readers.claude_code.requests import WireRequest, wire_requests
 from underspend.testing.fake_upstream import PriceList, PromptCache, blocks, build_prompt
+from underspend.testing.fake_upstream.tokens import count
 
 LEAST_CLOSE_CALLS = 98
 LEAST_CLOSE_SESSIONS = 95
@@ -78,9 +81,8 @@ def _witness(requests: list[WireRequest]) -> Row:
         )
         split = ours.admit(prompt, request.at)
         ours.began(split, request.at)
-        body = {**request.body}
         placed = theirs.admit(
-            build_prompt(body, workspace="w", model=name, facts=facts), minimum=minimum, now=request.at
+            build_prompt(request.body, workspace="w", model=name, facts=facts), minimum=minimum, now=request.at
         )
         theirs.began(placed, now=request.at)
         lanes = (split.input, split.cache_read, split.cache_write_5m, split.cache_write_1h)
@@ -91,8 +93,9 @@ def _witness(requests: list[WireRequest]) -> Row:
 
 
 def _tokens(block: dict[str, object]) -> int:
+    """The fake provider's own count."""
     if "type" not in block or "input_schema" in block:
-        return blocks.positions({"tools": [block]})[0].tokens
+        return count(json.encode(block))
     return blocks.positions({"messages": [{"role": "user", "content": [block]}]})[0].tokens
 
 

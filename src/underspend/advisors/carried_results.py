@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, NamedTuple
 
-from underspend.advisors.reading import Carried, Stretch, moment, steps, stretches
+from underspend.advisors.reading import Carried, Stretch, moment, stretches_of
 from underspend.core.advisor import Advisor, Claim, Confidence, Finding, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import History, Timeline
@@ -67,7 +67,7 @@ class CarriedResults(Advisor):
 
 def _stays(history: History, around: Surroundings) -> Iterator[_Stay]:
     for timeline in history.timelines:
-        for stretch in stretches(steps(timeline, around.bills)):
+        for stretch in stretches_of(timeline, around):
             for carried in stretch.results:
                 yield _Stay(timeline, stretch, carried, stretch.cost(carried))
 

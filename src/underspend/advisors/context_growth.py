@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, NamedTuple
 
-from underspend.advisors.reading import Part, Step, moment, netted, segments, steps
+from underspend.advisors.reading import Part, Step, moment, netted, segments, steps_of
 from underspend.core.advisor import Advisor, Claim, Confidence, Finding, RateSource, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import History, Result, Timeline, Typed
@@ -82,7 +82,7 @@ def _contexts(history: History, around: Surroundings) -> Iterator[_Context]:
     for timeline in history.timelines:
         if timeline.agent is not None:
             continue
-        row = steps(timeline, around.bills)
+        row = steps_of(timeline, around)
         first = next((step.prompt.size for step in row if step.prompt.size), 0)
         for segment in segments(row):
             yield _Context(timeline, segment, list(_boundaries(segment, first)))
@@ -130,10 +130,7 @@ def _by_rule(contexts: list[_Context], level: int, rates: RateSource) -> list[St
 
 def _start(row: list[Step], boundary: Boundary, end: int, rates: RateSource) -> Start:
     """A fresh start: what it spares the replies before `end`, less what it has to write again."""
-    gain = 0
-    for step in row[boundary.at : end]:
-        for part in step.prompt.between(boundary.kept, boundary.held):
-            gain += part.amount
+    gain = sum([step.prompt.paid(boundary.kept, boundary.held) for step in row[boundary.at : end]])
     first = row[boundary.at]
     write = first.prompt.rate_of(Lane.CACHE_WRITE_1H) or first.prompt.rate_in(Lane.CACHE_WRITE_5M, first.reply, rates)
     # What a rewrite had to write anyway is not written twice.

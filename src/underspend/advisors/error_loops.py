@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
-from underspend.advisors.reading import Step, moment, steps
+from underspend.advisors.reading import Step, moment, steps_of
 from underspend.core.advisor import Advisor, Claim, Confidence, Finding, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import Event, History, Mark, MarkKind, Result, Timeline, ToolUse, Typed
@@ -59,7 +59,7 @@ class ErrorLoops(Advisor):
         again: list[_Again] = []
         errors: list[tuple[Timeline, Mark, Step | None]] = []
         for timeline in history.timelines:
-            row = steps(timeline, around.bills)
+            row = steps_of(timeline, around)
             loops += _loops(timeline, row)
             again += _repeated(timeline, row)
             errors += _errors(timeline, row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, NamedTuple
 
-from underspend.advisors.reading import Carried, Step, Stretch, moment, steps, stretches
+from underspend.advisors.reading import Carried, Step, Stretch, moment, stretches_of
 from underspend.core.advisor import Advisor, Claim, Confidence, Finding, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import History, Timeline, ToolUse
@@ -36,7 +36,7 @@ class RedundantReads(Advisor):
         """At most one finding; the amount is what the second copies cost from entry until they left."""
         found = []
         for timeline in history.timelines:
-            for stretch in stretches(steps(timeline, around.bills)):
+            for stretch in stretches_of(timeline, around):
                 for first, second in _pairs(stretch):
                     step = stretch.steps[second.entered]
                     found.append(_Again(timeline, first, second, step, _claims(stretch, second)))

@@ -14,11 +14,12 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 class Days:
     """The calendar of one zone; None is the machine's own."""
 
-    __slots__ = ("_known", "zone")
+    __slots__ = ("_known", "_names", "zone")
 
     def __init__(self, zone: dt.tzinfo | None = None) -> None:
         self.zone = zone
         self._known: dict[int, dt.date] = {}
+        self._names: dict[int, str] = {}
 
     def clock(self, at: int) -> dt.datetime:
         """What a clock shows at an instant (µs since the epoch)."""
@@ -34,7 +35,11 @@ class Days:
 
     def day(self, at: int) -> str:
         """The day an instant lies in: "2026-11-20"."""
-        return self.date(at).isoformat()
+        quarter = at // _QUARTER
+        name = self._names.get(quarter)
+        if name is None:
+            name = self._names[quarter] = self.date(at).isoformat()
+        return name
 
     def week(self, at: int) -> dt.date:
         """The Monday of the week an instant lies in."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from underspend.audit.prediction import Predicted
 from underspend.audit.prediction_steps import Step
-from underspend.audit.undetermined import failed_lately, is_beyond_lookback, lifetime_before
+from underspend.audit.undetermined import failed_lately, is_beyond_lookback
 from underspend.core.history import MarkKind
 from underspend.promptcache import Reset, Why
 
@@ -102,7 +102,7 @@ def _is_at_edge(each: Predicted) -> bool:
     earlier = each.step.earlier
     if earlier is None:
         return False
-    lifetime = lifetime_before(each.step)
+    lifetime = each.step.lifetime
     soonest, latest = each.step.start - earlier.reply.at, each.step.reply.at - earlier.start
     edge = lifetime * _EDGE_TENTHS // 10
     return soonest <= lifetime + edge and latest >= lifetime - edge

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from underspend.core.history import Answered, Event, Mark, MarkKind, Result, Timeline, Typed
 from underspend.core.usage import Usage
 from underspend.promptcache import Reset
+from underspend.promptcache.cache import LIFETIMES
+from underspend.promptcache.prompt import LONG, SHORT
 from underspend.tokens.estimate import tokens_in
 
 _RESETS = {
@@ -27,21 +29,23 @@ _ONE_STROKE = 10_000
 class Step:
     """A call: its reply, what the timeline notes between it and the call before, and when it was sent.
 
-    `start` is the time of the last result, prompt or failed attempt before the reply, which is the earliest that the
-    request can have left; `row` numbers the timeline; `unit` is the billed unit that holds the prompt and `usage` its tokens; `tail` are the
-    tokens expected after the last breakpoint; `failed_at` is when the client last noted an API error.
+    `start` is the time of the last result, prompt or failed attempt before the reply: the earliest that the request
+    can have left. `row` numbers the timeline. `unit` is the billed unit that holds the prompt, `usage` its tokens.
+    `tail` are the tokens expected after the last breakpoint, `rest` those that stand there in every call. `lifetime`
+    is what the calls before last wrote for. `failed_at` is when the client last noted an API error.
     """
 
     line: Timeline
     row: int
     reply: Answered
-    earlier: Step | None
-    between: list[Event]
+    earlier: Step | None = field(repr=False, compare=False)
+    between: list[Event] = field(repr=False)
     start: int
     unit: int
     usage: Usage
     tail: int = 0
     rest: int = 0
+    lifetime: int = LIFETIMES[SHORT]
     failed_at: int | None = None
 
     @property
@@ -116,8 +120,9 @@ def steps(line: Timeline, row: int) -> Iterator[Step]:
             usage=event.metered.units[unit].usage,
             failed_at=failed_at,
         )
-        if earlier is not None and step.is_untimed:
-            step.start = earlier.start
+        if earlier is not None:
+            step.lifetime = _written_for(earlier.usage) or earlier.lifetime
+            step.start = earlier.start if step.is_untimed else step.start
         _expect_tail(step)
         yield step
         earlier, between = step, []
@@ -129,6 +134,12 @@ def _unit(reply: Answered) -> int | None:
         if unit.billed and unit.kind not in _NOT_THE_PROMPT and unit.usage.prompt:
             return number
     return None
+
+
+def _written_for(usage: Usage) -> int | None:
+    if usage.cache_write_5m:
+        return LIFETIMES[SHORT]
+    return LIFETIMES[LONG] if usage.cache_write_1h else None
 
 
 def _start(reply: Answered, between: list[Event]) -> int:

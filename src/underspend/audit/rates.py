@@ -27,8 +27,11 @@ class CatalogueRates(RateSource):
 
     def rate(self, model: str, lane: Lane, at: int, prompt_tokens: int) -> Money | None:
         """Pico-dollars per token at the standard tier; None for a model without a known price."""
-        rates = self._prices.rates(model, at, prompt_tokens, provider="anthropic")
-        return None if rates is None else rates.lane(lane)
+        known = self._prices.find(model, provider="anthropic")
+        if known is None:
+            return None
+        rate: Money | None = getattr(known.standard_rates(at, prompt_tokens), lane)
+        return rate
 
     def ttl_micros(self, reply: Answered) -> int:
         """How long what this reply wrote or read stays cached: 5 minutes or an hour, in microseconds."""

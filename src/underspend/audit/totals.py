@@ -11,6 +11,9 @@ from underspend.core.money import Money
 EXTRA = "extra"
 """What is billed beside tokens: web searches and the like."""
 
+_NO_TOKENS: dict[str, int] = {lane.value: 0 for lane in LANES}
+_NO_LANES: dict[str, Money] = {**_NO_TOKENS, EXTRA: 0}
+
 
 @dataclass(slots=True, kw_only=True)
 class Totals:
@@ -22,13 +25,11 @@ class Totals:
     """
 
     requests: int = 0
-    tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys((lane.value for lane in LANES), 0))
+    tokens: dict[str, int] = field(default_factory=_NO_TOKENS.copy)
     output_estimated: int = 0
     cost: Money = 0
     unseen: Money = 0
-    lanes: dict[str, Money] = field(
-        default_factory=lambda: {**dict.fromkeys((lane.value for lane in LANES), 0), EXTRA: 0}
-    )
+    lanes: dict[str, Money] = field(default_factory=_NO_LANES.copy)
     nested: int = 0
     nested_cost: Money = 0
     unpriced: int = 0
@@ -72,25 +73,23 @@ class Totals:
 
     def merge(self, other: Totals) -> None:
         """Counts in what another has counted."""
+        tokens, lanes = self.tokens, self.lanes
+        # Spelled out as above: groups of eight kinds are merged from the same cells.
         for lane, count in other.tokens.items():
-            self.tokens[lane] += count
+            if count:
+                tokens[lane] += count
         for lane, amount in other.lanes.items():
-            self.lanes[lane] += amount
-        for name in _PLAIN:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
-
-_PLAIN = (
-    "requests",
-    "output_estimated",
-    "cost",
-    "unseen",
-    "nested",
-    "nested_cost",
-    "unpriced",
-    "web_searches",
-    "thinking",
-)
+            if amount:
+                lanes[lane] += amount
+        self.requests += other.requests
+        self.output_estimated += other.output_estimated
+        self.cost += other.cost
+        self.unseen += other.unseen
+        self.nested += other.nested
+        self.nested_cost += other.nested_cost
+        self.unpriced += other.unpriced
+        self.web_searches += other.web_searches
+        self.thinking += other.thinking
 
 
 def total(billed: Iterable[Billed]) -> Totals:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from underspend.audit.prediction_steps import Step
 from underspend.promptcache import Why
 from underspend.promptcache.cache import LIFETIMES
-from underspend.promptcache.prompt import LONG, SHORT
+from underspend.promptcache.prompt import SHORT
 
 _POSITIONS_SEEN = 20
 
@@ -47,7 +47,7 @@ def open_because(step: Step, why: Why, *, settled: bool) -> Open | None:
         Open.NEW_TURN: step.is_new_turn,
         Open.UNTIMED: step.is_untimed,
         Open.FAILED: failed_lately(step),
-        Open.LIFETIME: why is Why.EXPIRED or step.reply.at - earlier.start >= lifetime_before(step),
+        Open.LIFETIME: why is Why.EXPIRED or step.reply.at - earlier.start >= step.lifetime,
         Open.SHORTENED: step.usage.prompt < earlier.usage.prompt,
         Open.IMAGES: any(result.images for result in step.results),
         Open.UNCONNECTED: not _answers_the_tools(step, earlier),
@@ -62,18 +62,6 @@ def open_because(step: Step, why: Why, *, settled: bool) -> Open | None:
 def failed_lately(step: Step) -> bool:
     """Whether the client noted an API error within the shortest lifetime: what failed may have read or written."""
     return step.failed_at is not None and step.start - step.failed_at < LIFETIMES[SHORT]
-
-
-def lifetime_before(step: Step) -> int:
-    """The lifetime in force: what the calls before last wrote for."""
-    earlier = step.earlier
-    while earlier is not None:
-        if earlier.usage.cache_write_5m:
-            return LIFETIMES[SHORT]
-        if earlier.usage.cache_write_1h:
-            return LIFETIMES[LONG]
-        earlier = earlier.earlier
-    return LIFETIMES[SHORT]
 
 
 def is_beyond_lookback(step: Step) -> bool:

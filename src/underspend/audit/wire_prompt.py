@@ -109,10 +109,9 @@ def _loaded(block: Json, deferred: Mapping[str, Json]) -> list[Json]:
     """The definitions of deferred tools that a search result brings in: they stand there."""
     if not deferred or block.get("type") != "tool_result":
         return []
-    named = [
-        text(part.get("tool_name")) for part in items(block.get("content")) if part.get("type") == "tool_reference"
-    ]
-    return [deferred[name] for name in named if name in deferred]
+    parts = (part for part in items(block.get("content")) if part.get("type") == "tool_reference")
+    named = (text(part.get("tool_name")) for part in parts)
+    return [deferred[name] for name in named if name is not None and name in deferred]
 
 
 def _piece(  # noqa: PLR0913  # what stands in a piece, each by name

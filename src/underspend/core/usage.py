@@ -83,7 +83,10 @@ class Metered:
     @property
     def usage(self) -> Usage:
         """Billed tokens: the sum over the units that are charged; as reported where none is (a free refusal)."""
-        billed = [unit.usage for unit in self.units if unit.billed]
+        units = self.units
+        if len(units) == 1:
+            return self.reported if self.refused_free or not units[0].billed else units[0].usage
+        billed = [unit.usage for unit in units if unit.billed]
         if self.refused_free or not billed:
             return self.reported
         if len(billed) == 1:

@@ -45,12 +45,59 @@ def cost(  # noqa: PLR0913  # each option is given by name and says one thing a 
     """
     tiers = _tiers(metered.speed, metered.service_tier, batch=batch)
     places = _places(metered.inference_geo, regional=regional)
-    draft = _Draft(metered, catalogue or shipped(), at, tiers, places, model)
+    prices = catalogue or shipped()
+    if not tiers and model is None and len(metered.units) == 1:
+        plain = _plain(metered, metered.units[0], at, prices, places)
+        if plain is not None:
+            return plain
+    draft = _Draft(metered, prices, at, tiers, places, model)
     for index, unit in enumerate(metered.units):
         draft.add_unit(index, unit)
     if not metered.refused_free:
         draft.add_fees()
     return draft.bill()
+
+
+def _plain(metered: Metered, unit: Unit, at: int, prices: Catalogue, places: tuple[str, ...]) -> Bill | None:
+    """The bill of a reply that is one unit at a list price, as nearly all are; None where there is more to say.
+
+    The same as `_Draft` makes of it, without the detours: a history holds years of these.
+    """
+    if metered.model is None or unit.model not in {None, metered.model} or not unit.billed:
+        return None
+    found = prices.resolve(metered.model, provider=metered.provider)
+    if found is None or found.name.notes or _is_special(metered, found.model, places):
+        return None
+    usage, model, kind = unit.usage, found.model.id, unit.kind
+    rates = found.model.standard_rates(at, usage.prompt)
+    if rates.output is None:
+        return None
+    lines = tuple(
+        [
+            Line(unit=0, kind=kind, model=model, lane=lane, tokens=tokens, rate=rate, amount=tokens * rate)
+            for lane, tokens, rate in (
+                (Lane.INPUT, usage.input, rates.input),
+                (Lane.CACHE_WRITE_5M, usage.cache_write_5m, rates.cache_write_5m),
+                (Lane.CACHE_WRITE_1H, usage.cache_write_1h, rates.cache_write_1h),
+                (Lane.CACHE_READ, usage.cache_read, rates.cache_read),
+                (Lane.OUTPUT, usage.output, rates.output),
+            )
+            if tokens
+        ]
+    )
+    return Bill(
+        lines=lines,
+        total=sum([line.amount for line in lines]),
+        evidence=Evidence.BILLED if metered.complete and metered.has_usage else Evidence.ESTIMATED,
+        notes=metered.notes,
+    )
+
+
+def _is_special(metered: Metered, model: Model, places: tuple[str, ...]) -> bool:
+    """Whether anything but tokens at list prices is on a reply's bill, or a note beside it."""
+    if metered.refused_free or metered.fallback_credit or metered.web_searches or model.per_request:
+        return True
+    return any([name in model.factors or name in model.variants for name in places])
 
 
 @lru_cache(maxsize=512)
@@ -157,7 +204,7 @@ class _Draft:
             tokens = unit.usage.lane(lane)
             if not tokens:
                 continue
-            rate = rates.lane(lane)
+            rate: Money | None = getattr(rates, lane)
             if rate is None:
                 self._lack(f"{model} {lane.value}")
                 continue

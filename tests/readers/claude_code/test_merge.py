@@ -79,6 +79,17 @@ def test_a_fork_is_marked_where_it_goes_on() -> None:
     assert [mark.kind for mark in of(found, SESSION, Mark)] == [MarkKind.COMPACTION]
 
 
+def test_a_fork_of_a_fork_counts_what_is_its_own() -> None:
+    third = "0a1b2c3d-0000-4000-8000-000000000003"
+    first = parent()
+    own = [assistant("msg_3", tool("t3"), sessionId=OTHER), user([result("t3")], sessionId=OTHER)]
+    second = [*copies(first), *own]
+    last = [{**item, "sessionId": third} for item in second]
+    found = history({SESSION: first, OTHER: second, third: [*last, assistant("msg_4", sessionId=third)]})
+    assert [len(of(found, session, Result)) for session in (SESSION, OTHER, third)] == [1, 1, 0]
+    assert [reply.message_id for reply in of(found, third, Answered)] == ["msg_4"]
+
+
 def test_the_entries_themselves_say_who_made_them() -> None:
     old = parent()
     # By time alone the fork would come first: it was cut short, and ends before the session that it copies.

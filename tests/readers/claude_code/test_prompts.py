@@ -118,7 +118,15 @@ def test_results_in_blocks() -> None:
     assert (event.size, event.images) == (3, 1)
 
 
-@pytest.mark.parametrize("content", [None, 7, {}])
+def test_one_text_is_the_same_in_a_list() -> None:
+    text = [{"type": "text", "text": "abc"}]
+    one, other, more = results(
+        taken(user([result("t1", "abc")]), user([result("t2", text)]), user([result("t3", text * 2)]))
+    )
+    assert one.digest == other.digest != more.digest
+
+
+@pytest.mark.parametrize("content", [None, 7, {}, []])
 def test_results_without_content(content: Any) -> None:
     (event,) = results(taken(user([result("t1", content)])))
     assert event.size == 0

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from underspend.advisors.cache_busts.causes import Cause, Reason, reason
-from underspend.advisors.reading import Step, steps
+from underspend.advisors.reading import Step, steps_of
 from underspend.core.advisor import Claim, RateSource, Surroundings
-from underspend.core.history import History, MarkKind, Timeline
+from underspend.core.history import History, Mark, MarkKind, Timeline
 from underspend.core.money import Money
 from underspend.core.usage import Lane
 
@@ -57,7 +57,7 @@ def lines(history: History, around: Surroundings) -> list[Line]:
     """Every timeline with its rewrites."""
     made = []
     for timeline in history.timelines:
-        row = steps(timeline, around.bills)
+        row = steps_of(timeline, around)
         found = {at: _rewrite(timeline, row, at, lost, around.rates) for at, lost in _losses(row)}
         made.append(Line(timeline, row, found))
     return made
@@ -87,6 +87,11 @@ def _expected(warm: list[int], step: Step) -> int:
     """
     if not warm:
         return 0
+    noted = any([isinstance(event, Mark) for event in step.before])
+    return _after_marks(warm, step) if noted else _common(warm, step.prompt.size)
+
+
+def _after_marks(warm: list[int], step: Step) -> int:
     if step.mark(MarkKind.CLEAR):
         warm.clear()
         return 0
@@ -99,7 +104,11 @@ def _expected(warm: list[int], step: Step) -> int:
         last = warm[-1] - max(thinned.tokens_before - thinned.tokens_after, 0)
         warm.clear()
         return max(last, 0)
-    while warm and warm[-1] > step.prompt.size:
+    return _common(warm, step.prompt.size)
+
+
+def _common(warm: list[int], size: int) -> int:
+    while warm and warm[-1] > size:
         warm.pop()
     return warm[-1] if warm else 0
 

@@ -94,18 +94,19 @@ def shorter(lines: Iterable[Line], rates: RateSource) -> Shorter:
 
 def _dearer(step: Step, avoided: int, rates: RateSource) -> Money:
     """What the reply's short writes would have cost more as long ones, less what would not have been written."""
-    start = step.prompt.read
-    kept = [part for part in step.prompt.between(start + avoided, step.prompt.size) if _short(part)]
+    prompt = step.prompt
+    left = prompt.between(prompt.read + avoided, prompt.size) if avoided else prompt.parts
+    kept = [part for part in left if _short(part)]
     long = step.prompt.rate_in(Lane.CACHE_WRITE_1H, step.reply, rates) if kept else None
     return sum(part.tokens * max(long - part.rate, 0) for part in kept) if long is not None else 0
 
 
 def _cheaper(step: Step, rates: RateSource) -> list[Claim]:
-    part = next((part for part in step.prompt.parts if part.lane is Lane.CACHE_WRITE_1H), None)
-    short = step.prompt.rate_in(Lane.CACHE_WRITE_5M, step.reply, rates) if part is not None else None
-    if part is None or short is None or part.rate <= short:
+    long = [part for part in step.prompt.parts if part.lane is Lane.CACHE_WRITE_1H]
+    short = step.prompt.rate_in(Lane.CACHE_WRITE_5M, step.reply, rates) if long else None
+    if short is None or long[0].rate <= short:
         return []
-    amount = part.tokens * (part.rate - short)
+    amount = long[0].tokens * (long[0].rate - short)
     return [Claim(message_id=step.reply.message_id, lane=Lane.CACHE_WRITE_1H, amount=amount)]
 
 

@@ -2,6 +2,7 @@
 
 from underspend.advisors.reading.carried import Carried, Stretch, stretches
 from underspend.advisors.reading.prompts import PROMPT_ORDER, Part, Prompt, netted, prompt_of
+from underspend.advisors.reading.shared import steps_of, stretches_of
 from underspend.advisors.reading.steps import MINUTE, Step, moment, segments, steps
 
 __all__ = [
@@ -17,5 +18,7 @@ __all__ = [
     "prompt_of",
     "segments",
     "steps",
+    "steps_of",
     "stretches",
+    "stretches_of",
 ]

@@ -65,7 +65,7 @@ class Stretch:
                 yield step, part
 
     def _charged(self, carried: Carried, at: int) -> Money:
-        return sum(part.amount for part in self.steps[at].prompt.between(carried.start, carried.stop))
+        return self.steps[at].prompt.paid(carried.start, carried.start + carried.tokens)
 
 
 def stretches(row: Sequence[Step]) -> list[Stretch]:

@@ -65,9 +65,18 @@ class Prompt:
             at = end
         return found
 
+    def paid(self, start: int, stop: int) -> Money:
+        """What the tokens at positions `start` to `stop` cost."""
+        if 0 <= start < stop <= self.read:
+            return (stop - start) * self.parts[0].rate
+        return sum([part.amount for part in self.between(start, stop)])
+
     def rate_of(self, lane: Lane) -> Money | None:
         """What a token of the lane cost in this prompt; None when it has none."""
-        return next((part.rate for part in self.parts if part.lane is lane), None)
+        for part in self.parts:
+            if part.lane is lane:
+                return part.rate
+        return None
 
     def rate_in(self, lane: Lane, reply: Answered, rates: RateSource) -> Money | None:
         """What a token of the lane cost or would have cost in this prompt; None for an unpriced model.
@@ -117,16 +126,18 @@ def _parts(usage: Usage, unit: int, bill: Bill | None) -> tuple[Part, ...]:
     # Rounded down, so that the parts of a prompt never add up to more than its bill.
     lines = bill.lines if bill is not None else ()
     rates = {line.lane: line.amount // line.tokens for line in lines if line.unit == unit and line.tokens}
-    parts = []
-    for lane, tokens in (
-        (Lane.CACHE_READ, usage.cache_read),
-        (Lane.CACHE_WRITE_1H, usage.cache_write_1h),
-        (Lane.CACHE_WRITE_5M, usage.cache_write_5m),
-        (Lane.INPUT, usage.input),
-    ):
-        if tokens > 0:
-            parts.append(Part(lane, tokens, rates.get(lane, 0)))
-    return tuple(parts)
+    return tuple(
+        [
+            Part(lane, tokens, rates.get(lane, 0))
+            for lane, tokens in (
+                (Lane.CACHE_READ, usage.cache_read),
+                (Lane.CACHE_WRITE_1H, usage.cache_write_1h),
+                (Lane.CACHE_WRITE_5M, usage.cache_write_5m),
+                (Lane.INPUT, usage.input),
+            )
+            if tokens > 0
+        ]
+    )
 
 
 def netted(claims: Sequence[Claim], amount: Money) -> list[Claim]:

@@ -33,7 +33,10 @@ class Step(NamedTuple):
 
     def mark(self, kind: MarkKind) -> Mark | None:
         """The last mark of a kind since the reply before."""
-        return next((e for e in reversed(self.before) if isinstance(e, Mark) and e.kind is kind), None)
+        for event in reversed(self.before):
+            if isinstance(event, Mark) and event.kind is kind:
+                return event
+        return None
 
 
 def steps(timeline: Timeline, bills: Mapping[str, Bill]) -> list[Step]:

@@ -11,7 +11,7 @@ import xxhash
 
 from underspend.readers.claude_code.records import Source
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class _Head(msgspec.Struct, array_like=True, frozen=True):

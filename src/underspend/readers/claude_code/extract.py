@@ -19,7 +19,7 @@ from underspend.readers.claude_code.lines import Broken, entries
 from underspend.readers.claude_code.marks import Announced, Noted
 from underspend.readers.claude_code.records import Extract, Part, Source, row
 from underspend.readers.claude_code.replies import Reply, key_of
-from underspend.readers.claude_code.shapes import Line, Piece, line_of, loads, object_in
+from underspend.readers.claude_code.shapes import Line, Piece, loads, object_in
 
 _Mark = row(Mark)
 _Place = row(Place)
@@ -210,11 +210,8 @@ class _Reading:
             return
         if data.hook is not None:
             self._hook(line, place, data.hook)
-        if data.type != "agent_progress" or not data.message:
-            return
-        try:
-            inner = line_of(data.message)
-        except msgspec.DecodeError:
+        inner = data.message
+        if data.type != "agent_progress" or inner is None:
             return
         inner.agent, inner.parent_use = data.agent, line.parent_use
         inner.version, inner.session, inner.sidechain = line.version, line.session, True

@@ -69,23 +69,25 @@ def _count_once(extracts: list[Extract]) -> None:
 def _settle(extracts: list[Extract], twice: dict[str, list[_Held]]) -> None:
     """Give the replies that several files hold to one, and take what came with their copies out of the others."""
     won: dict[str, Answered] = {}
-    lost: dict[int, dict[str, str]] = {}
+    lost: dict[int, dict[str, int]] = {}
     for key, holders in twice.items():
         owner = min(holders, key=_claim)
         won[key] = _joined(owner, holders)
         for held in holders:
             if held is not owner:
-                lost.setdefault(held.file, {})[key] = extracts[owner.file].session
+                lost.setdefault(held.file, {})[key] = owner.file
         _put(owner, won[key])
-    results = {
-        result.use_id
-        for number, extract in enumerate(extracts)
-        if number not in lost
-        for part in extract.parts
-        for result in part.results
-    }
+    results = {number: _results_in(extracts[number]) for owners in lost.values() for number in set(owners.values())}
     for number, owners in lost.items():
-        _take_out(extracts[number], owners, won, results)
+        for part in extracts[number].parts:
+            _take_out(part, owners, won, results)
+            if part.agent is None:
+                sessions = {extracts[owner].session for owner in owners.values()} - {extracts[number].session}
+                _mark_fork(part, sorted(sessions))
+
+
+def _results_in(extract: Extract) -> set[str]:
+    return {result.use_id for part in extract.parts for result in part.results}
 
 
 def _claim(held: _Held) -> tuple[bool, bool, bool, int, int]:
@@ -119,19 +121,13 @@ def _put(owner: _Held, answered: Answered) -> None:
     replies[next(i for i, reply in enumerate(replies) if reply is owner.answered)] = answered
 
 
-def _take_out(extract: Extract, owners: dict[str, str], won: dict[str, Answered], results: set[str]) -> None:
-    for part in extract.parts:
-        own = [
-            reply for reply in part.answered if owners.get(reply.message_id) is None or won[reply.message_id] is reply
-        ]
-        gone = [reply for reply in part.answered if reply.message_id in owners and won[reply.message_id] is not reply]
-        if not gone:
-            continue
-        part.answered = own
-        uses = {use.id for reply in gone for use in won[reply.message_id].tools} & results
+def _take_out(part: Part, owners: dict[str, int], won: dict[str, Answered], results: dict[int, set[str]]) -> None:
+    """Leave out the replies that others own, and those results of their tools that the owners have too."""
+    gone = {key for reply in part.answered if (key := reply.message_id) in owners and won[key] is not reply}
+    part.answered = [reply for reply in part.answered if reply.message_id not in gone]
+    uses = {use.id for key in gone for use in won[key].tools if use.id in results[owners[key]]}
+    if uses:
         part.results = [result for result in part.results if result.use_id not in uses]
-        if part.agent is None:
-            _mark_fork(part, sorted({owners[reply.message_id] for reply in gone} - {extract.session}))
 
 
 def _mark_fork(part: Part, parents: list[str]) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import msgspec
 import xxhash
 
 from underspend.core.history import MarkKind, Result, Typed
 from underspend.formats.lenient import text
 from underspend.readers.claude_code.records import row
-from underspend.readers.claude_code.shapes import Line, Message, Piece, object_in, pieces_of, string_in
+from underspend.readers.claude_code.shapes import Inner, Line, Message, Piece, object_in
 
 _Result = row(Result)
 _Typed = row(Typed)
@@ -28,20 +27,28 @@ _BY_PROGRAM = {"sdk", "system"}
 
 def result_of(piece: Piece, at: int, place: Any) -> Any:
     """A `tool_result` block as a row of `Result`, by size and digest."""
-    size, images = _measured(piece.content)
-    digest = xxhash.xxh3_64_digest(memoryview(piece.content)) if piece.content else b""
-    return _Result(at, place, piece.tool_use_id or "", size, digest, piece.is_error is True, images)
+    content = piece.content
+    if isinstance(content, str):
+        return _Result(at, place, piece.tool_use_id or "", len(content), _digest(content), piece.is_error is True)
+    blocks = content or []
+    images = sum(1 for block in blocks if block.type == "image")
+    size = sum(len(block.text) for block in blocks if block.text)
+    return _Result(at, place, piece.tool_use_id or "", size, _digest_of(blocks), piece.is_error is True, images)
 
 
-def _measured(content: msgspec.Raw) -> tuple[int, int]:
-    first = bytes(memoryview(content)[:1])
-    if first == b'"':
-        return len(string_in(content)), 0
-    if first != b"[":
-        return 0, 0
-    pieces = pieces_of(content)
-    images = sum(1 for piece in pieces if piece.type == "image")
-    return sum(len(piece.text) for piece in pieces if piece.text), images
+def _digest(text: str) -> bytes:
+    return xxhash.xxh3_64_digest(text.encode("utf-8", "replace")) if text else b""
+
+
+def _digest_of(blocks: list[Inner]) -> bytes:
+    """One text is the same whether it stands alone or in a list."""
+    if len(blocks) == 1 and blocks[0].text is not None and not blocks[0].source:
+        return _digest(blocks[0].text)
+    state = xxhash.xxh3_64()
+    for block in blocks:
+        state.update(f"{block.type}\0{block.text or ''}\0".encode("utf-8", "replace"))
+        state.update(bytes(block.source))
+    return state.digest() if blocks else b""
 
 
 def prompt_text(message: Message) -> str | None:

@@ -52,6 +52,14 @@ class Tokens(msgspec.Struct):
     fallback_credit: msgspec.Raw = NOTHING
 
 
+class Inner(msgspec.Struct):
+    """One block inside a tool's result."""
+
+    type: str | None = None
+    text: str | None = None
+    source: msgspec.Raw = NOTHING
+
+
 class Piece(msgspec.Struct):
     """One content block of a message."""
 
@@ -64,7 +72,7 @@ class Piece(msgspec.Struct):
     thinking: str | None = None
     signature: str | None = None
     input: msgspec.Raw = NOTHING
-    content: msgspec.Raw = NOTHING
+    content: str | list[Inner] | None = None
 
 
 class Message(msgspec.Struct):
@@ -84,7 +92,7 @@ class Progress(msgspec.Struct):
     type: str | None = None
     agent: str | None = msgspec.field(name="agentId", default=None)
     hook: str | None = msgspec.field(name="hookName", default=None)
-    message: msgspec.Raw = NOTHING
+    message: Line | None = None
 
 
 class Line(msgspec.Struct):
@@ -150,9 +158,7 @@ class _Other:
 _OTHER = _Other()
 _FAILED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_line = msgspec.json.Decoder(Line).decode
-_decode_pieces = msgspec.json.Decoder(list[Piece]).decode
 _decode_input = msgspec.json.Decoder(ToolInput).decode
-_decode_string = msgspec.json.Decoder(str).decode
 
 
 def line_of(raw: bytes | msgspec.Raw) -> Line:
@@ -167,15 +173,6 @@ def line_of(raw: bytes | msgspec.Raw) -> Line:
     return _decode_line(_encoded(_fitted(value, Line)))
 
 
-def pieces_of(raw: msgspec.Raw) -> list[Piece]:
-    """The content blocks that are objects, whatever stands between them."""
-    try:
-        return _decode_pieces(raw)
-    except _FAILED:
-        pass
-    return _decode_pieces(_encoded(_fitted_list(loads(raw), Piece)))
-
-
 def input_of(raw: msgspec.Raw) -> ToolInput:
     """What a tool is used on; nothing where the input is no object."""
     if not raw:
@@ -184,15 +181,6 @@ def input_of(raw: msgspec.Raw) -> ToolInput:
         return _decode_input(raw)
     except _FAILED:
         return _decode_input(_encoded(_fitted(object_in(raw), ToolInput)))
-
-
-def string_in(raw: msgspec.Raw) -> str:
-    """The string in some bytes, an empty one where there is none."""
-    try:
-        return _decode_string(raw)
-    except _FAILED:
-        value = loads(raw)
-        return value if isinstance(value, str) else ""
 
 
 def loads(raw: msgspec.Raw) -> Any:
@@ -250,10 +238,11 @@ def _fitting(value: object, kind: Any) -> object:
     if isinstance(value, str):
         return value if str in names else _OTHER
     if isinstance(value, list):
-        return _fitted_list(value, Piece) if list[Piece] in names else _OTHER
+        lists = [name.__args__[0] for name in names if getattr(name, "__origin__", None) is list]
+        return _fitted_list(value, lists[0]) if lists else _OTHER
     shapes = [name for name in names if isinstance(name, type) and issubclass(name, msgspec.Struct)]
     return _fitted(obj(value), shapes[0]) if shapes else _OTHER
 
 
-def _fitted_list(value: object, shape: type[msgspec.Struct]) -> list[Json]:
-    return [_fitted(item, shape) for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+def _fitted_list(value: list[object], shape: type[msgspec.Struct]) -> list[Json]:
+    return [_fitted(item, shape) for item in value if isinstance(item, dict)]

@@ -1,0 +1,32 @@
+"""What several advisors read of a timeline, worked out once for all that are given the same surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from underspend.advisors.reading.carried import Stretch, stretches
+from underspend.advisors.reading.steps import Step, steps
+from underspend.core.advisor import Surroundings
+from underspend.core.history import Timeline
+
+Made = TypeVar("Made")
+
+
+def steps_of(timeline: Timeline, around: Surroundings) -> list[Step]:
+    """The steps of a timeline, as `steps` gives them. They are shared: nobody may change them."""
+    return _once("steps", timeline, around, lambda: steps(timeline, around.bills))
+
+
+def stretches_of(timeline: Timeline, around: Surroundings) -> list[Stretch]:
+    """The contexts of a timeline, as `stretches` gives them. They are shared: nobody may change them."""
+    return _once("stretches", timeline, around, lambda: stretches(steps_of(timeline, around)))
+
+
+def _once(what: str, timeline: Timeline, around: Surroundings, make: Callable[[], Made]) -> Made:
+    key = (what, id(timeline))
+    known = around.worked_out.get(key)
+    # The timeline is remembered too: without it another one could come to have its identity.
+    if known is None or known[0] is not timeline:
+        known = around.worked_out[key] = (timeline, make())
+    return cast("Made", known[1])

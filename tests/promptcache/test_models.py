@@ -1,0 +1,17 @@
+import pytest
+
+from underspend.promptcache import facts
+from underspend.testing.fake_upstream import PriceList
+
+
+@pytest.mark.parametrize("model", PriceList().models, ids=lambda model: model.id)
+def test_the_fake_provider_says_the_same_of_every_model(model):
+    known = facts(model.id)
+    assert known.effort == model.default_effort
+    assert known.thinking == model.default_thinking
+    assert known.strips_thinking == model.strips_thinking
+    assert known.ignores_speed == model.ignores_speed
+
+
+def test_an_unknown_model_has_the_commonest_facts():
+    assert facts("claude-unheard-of").effort == "high"
