@@ -32,9 +32,11 @@ def items(value: object) -> list[Json]:
 
 def count(value: object) -> int:
     """A token count: zero unless it is a non-negative number, and never more than any count can be."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return 0
-    return min(int(value), _MOST_TOKENS)
+    if not 0 <= value < _MOST_TOKENS:  # which is also so of what is not a number
+        return _MOST_TOKENS if value >= _MOST_TOKENS else 0
+    return int(value)
 
 
 def text(value: object) -> str | None:
