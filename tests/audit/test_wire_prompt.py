@@ -98,7 +98,7 @@ def test_what_is_no_request_is_an_empty_prompt():
 
 
 def test_tokens_are_estimated_by_size_and_images_at_their_cap():
-    assert estimated({"type": "text", "text": "x" * 350}) == 108
+    assert estimated({"type": "text", "text": "x" * 350}) == 107
     image = {"type": "image", "source": {"type": "base64", "data": "A" * 90_000}}
     assert estimated(image) == 1568
     assert estimated({"type": "tool_result", "content": [image]}) > 1568

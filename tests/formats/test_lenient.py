@@ -39,7 +39,20 @@ def test_what_is_no_json_is_one_error(raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("value", "tokens"),
-    [(7, 7), (7.0, 7), (0, 0), (-1, 0), (True, 0), ("7", 0), (None, 0), ([7], 0), (10**30, 10**10), (math.pi, 3)],
+    [
+        (7, 7),
+        (7.0, 7),
+        (0, 0),
+        (-1, 0),
+        (True, 0),
+        ("7", 0),
+        (None, 0),
+        ([7], 0),
+        (10**30, 10**10),
+        (math.pi, 3),
+        (math.inf, 10**10),
+        (math.nan, 0),
+    ],
 )
 def test_count(value: object, tokens: int) -> None:
     assert count(value) == tokens
