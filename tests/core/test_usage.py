@@ -36,3 +36,9 @@ def test_what_a_reply_does_not_say_is_nothing_special() -> None:
     plain = Metered(provider="p", model="m", units=(), reported=Usage())
     assert (plain.thinking_tokens, plain.web_searches, plain.complete, plain.has_usage) == (0, 0, True, True)
     assert (plain.refused_free, plain.fallback_credit, plain.speed, plain.service_tier) == (False, False, None, None)
+
+
+def test_the_fallback_served_where_the_model_asked_declined() -> None:
+    units = (Unit("message", Usage(), "asked", billed=False), Unit("fallback_message", Usage(output=1), "other"))
+    assert Metered(provider="anthropic", model="asked", units=units, reported=Usage()).served_model == "other"
+    assert Metered(provider="anthropic", model="asked", units=units[:1], reported=Usage()).served_model == "asked"

@@ -92,6 +92,13 @@ def test_a_sibling_sent_before_the_first_response_begins_writes_too():
     assert (found.known, found.split.cache_read) == (True, 0)
 
 
+def test_what_a_sibling_read_others_had_written_before():
+    commons = Commons()
+    first(commons=commons, read=8000, answered=3 * MINUTE)
+    found = call(Conversation("b", commons), 1, 9500)
+    assert (found.known, found.split.cache_read) == (True, 8000)
+
+
 def test_below_the_minimum_all_is_fresh():
     found = call(Conversation("a", Commons()), 0, 900, minimum=1024)
     assert lanes(found.split) == (900, 0, 0, 0)

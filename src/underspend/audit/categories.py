@@ -209,10 +209,13 @@ def _split(each: Billed, before: int) -> Split:
     lanes: dict[Lane, Money] = {}
     for lane in _LANE_ORDER:
         have = usage.lane(lane)
-        if have and left:
+        if have:
             tokens[lane] = part = min(left, have)
-            lanes[lane] = scale(amounts.get(lane, 0), part, have)
+            amount = amounts.get(lane, 0)
+            lanes[lane] = amount if part == have else scale(amount, part, have)
             left -= part
+            if not left:
+                break
     return Split(tokens=tokens, lanes=lanes)
 
 

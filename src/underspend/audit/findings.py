@@ -94,16 +94,36 @@ def look(
 
     `only` tells by message id which replies count (a chosen model, a chosen time); None counts all.
     """
+    answers = [heard(advisor, history, around) for advisor in advisors]
+    return settled(answers, around.bills, pace=pace, only=only)
+
+
+def heard(advisor: type[Advisor], history: History, around: Surroundings) -> list[Finding] | Fault:
+    """What one advisor found, or how it failed."""
+    try:
+        return list(advisor().advise(history, around))
+    except Exception as error:  # noqa: BLE001  # a fault in one advisor must not cost the user the report
+        return Fault(advisor=advisor.name, problem=f"{type(error).__name__}: {error}")
+
+
+def settled(
+    answers: Iterable[list[Finding] | Fault],
+    bills: Mapping[str, Bill],
+    *,
+    pace: Pace,
+    only: Callable[[str], bool] | None = None,
+) -> Found:
+    """What all advisors found, ranked, as `look` gives it."""
     found: list[Finding] = []
     faults: list[Fault] = []
-    for advisor in advisors:
-        try:
-            found += list(advisor().advise(history, around))
-        except Exception as error:  # noqa: BLE001  # a fault in one advisor must not cost the user the report
-            faults.append(Fault(advisor=advisor.name, problem=f"{type(error).__name__}: {error}"))
+    for answer in answers:
+        if isinstance(answer, Fault):
+            faults.append(answer)
+        else:
+            found += answer
     if only is not None:
         found = [kept for each in found if (kept := _restricted(each, only)) is not None]
-    return Found(ranked=rank(found, around.bills, pace), faults=tuple(faults))
+    return Found(ranked=rank(found, bills, pace), faults=tuple(faults))
 
 
 def rank(found: Sequence[Finding], bills: Mapping[str, Bill], pace: Pace) -> tuple[Ranked, ...]:

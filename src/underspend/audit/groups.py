@@ -6,12 +6,13 @@ Every reply is in exactly one group of each kind, so each kind adds up to the to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from underspend.audit.bills import Billed
 from underspend.audit.days import Days
 from underspend.audit.totals import Totals
 from underspend.core.call import Role
+from underspend.core.history import ToolUse
 
 NO_TOOL = "(no tool)"
 NO_SKILL = "(no skill)"
@@ -19,21 +20,30 @@ NO_SERVER = "(no MCP server)"
 MAIN = "main"
 SUBAGENT = "(sub-agent)"
 
-Key = Callable[[Billed], str]
+KINDS = ("by_day", "by_session", "by_project", "by_model", "by_agent", "by_skill", "by_mcp_server", "by_tool")
 
 
 def grouped(billed: Iterable[Billed], days: Days) -> dict[str, dict[str, Totals]]:
     """Totals by kind of group and by its name; days in order, all else the dearest first."""
-    keys: dict[str, Key] = {"by_day": lambda each: days.day(each.reply.at), **_KEYS}
     # Each reply is counted once, in its cell of all kinds together; the cells are far fewer than the replies.
     cells: dict[tuple[str, ...], Totals] = {}
     for each in billed:
-        place = tuple(key(each) for key in keys.values())
+        reply, line, tool = each.reply, each.line, tool_of(each)
+        place = (
+            days.day(reply.at),
+            line.session,
+            line.project or "(no project)",
+            each.model,
+            agent_of(each),
+            reply.skill or NO_SKILL,
+            server_of(tool),
+            tool,
+        )
         cell = cells.get(place)
         if cell is None:
             cell = cells[place] = Totals()
         cell.add(each)
-    return {name: _merged(cells, index, in_order=name == "by_day") for index, name in enumerate(keys)}
+    return {name: _merged(cells, index, in_order=name == "by_day") for index, name in enumerate(KINDS)}
 
 
 def _merged(cells: Mapping[tuple[str, ...], Totals], index: int, *, in_order: bool) -> dict[str, Totals]:
@@ -67,21 +77,6 @@ def tool_of(each: Billed) -> str:
     return Counter(use.name for use in tools).most_common(1)[0][0]
 
 
-def server_of(each: Billed) -> str:
+def server_of(tool: str) -> str:
     """The MCP server of the tool a reply is counted under."""
-    name = tool_of(each)
-    for use in each.reply.tools:
-        if use.name == name:
-            return use.mcp_server or NO_SERVER
-    return NO_SERVER
-
-
-_KEYS: dict[str, Key] = {
-    "by_session": lambda each: each.line.session,
-    "by_project": lambda each: each.line.project or "(no project)",
-    "by_model": lambda each: each.model,
-    "by_agent": agent_of,
-    "by_skill": lambda each: each.reply.skill or NO_SKILL,
-    "by_mcp_server": server_of,
-    "by_tool": tool_of,
-}
+    return (ToolUse(id="", name=tool).mcp_server if "__" in tool else None) or NO_SERVER

@@ -69,6 +69,10 @@ class Questions:
     waiting: Waiting
 
 
+NO_QUESTIONS = Questions(routes=(), one_model=(), answers=(), waiting=Waiting(calls=0, cost=0, at_batch_prices=0))
+"""The answers where nothing was asked."""
+
+
 def ask(billed: Sequence[Billed], places: Mapping[str, Category], prices: Catalogue | None = None) -> Questions:
     """The four answers; `places` are the categories of the replies by message id."""
     routes = _routes(billed, places)

@@ -8,11 +8,9 @@ import pickle
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 Task = Callable[[], Any]
-_ENOUGH = 2
 
 
 def done(tasks: Sequence[Task], *, by_two: bool) -> list[Any]:
@@ -21,9 +19,8 @@ def done(tasks: Sequence[Task], *, by_two: bool) -> list[Any]:
     `by_two` lets a second process begin at the front of the row while this one begins at its end, until they meet; what
     a task gives must then be picklable. Where there can be no second process, or it fails, this one does everything.
     """
-    with suppress(OSError, ValueError):
-        return _by_two(tasks) if by_two and len(tasks) >= _ENOUGH and can_share() else [task() for task in tasks]
-    return [task() for task in tasks]
+    found = _by_two(tasks) if by_two and can_share() else {}
+    return [found[index] if index in found else task() for index, task in enumerate(tasks)]
 
 
 def can_share() -> bool:
@@ -34,41 +31,43 @@ def can_share() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1 and len(os.sched_getaffinity(0)) > 1
 
 
-def _by_two(tasks: Sequence[Task]) -> list[Any]:
+def _by_two(tasks: Sequence[Task]) -> dict[int, Any]:
+    """What was done, by the index of the task: everything, unless the copy came to harm."""
     free, granted = os.pipe()
     answers, told = os.pipe()
     # Each byte allows one more task to be taken: together the two never take more than there are.
     os.write(granted, bytes(len(tasks)))
     os.close(granted)
-    gc.freeze()
-    child = os.fork()
-    if not child:
+    child = _copy()
+    if child == 0:
         os.close(answers)
         _second(tasks, free, told)
     os.close(told)
     try:
-        found = {}
-        for index in reversed(range(len(tasks))):
-            if not os.read(free, 1):
-                break
-            found[index] = tasks[index]()
-        found.update(_answers(answers))
+        found = {index: tasks[index]() for index in reversed(range(len(tasks))) if os.read(free, 1)}
+        return found | _answers(answers)
     finally:
         os.close(free)
         os.close(answers)
-        os.waitpid(child, 0)
-    return [found[index] if index in found else task() for index, task in enumerate(tasks)]
+        if child is not None:
+            os.waitpid(child, 0)
+
+
+def _copy() -> int | None:
+    """The number of the new process, 0 in that process itself; None where the system allows no more of them."""
+    try:
+        return os.fork()
+    except OSError:
+        return None
 
 
 def _second(tasks: Sequence[Task], free: int, told: int) -> None:
     """What the copy does, until it ends. It never returns and leaves what it shares with the first as it is."""
     status = 1
     try:
-        found = {}
-        for index, task in enumerate(tasks):
-            if not os.read(free, 1):
-                break
-            found[index] = task()
+        # A collection would write to every object there is, and so copy all memory that is shared until then.
+        gc.disable()
+        found = {index: task() for index, task in enumerate(tasks) if os.read(free, 1)}
         with open(told, "wb") as stream:  # noqa: PTH123  # an open descriptor
             stream.write(pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
         status = 0

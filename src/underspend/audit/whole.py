@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from functools import partial
+from typing import Any
 
 from underspend.audit import activity, categories
 from underspend.audit.bills import Billed, by_message, price
 from underspend.audit.days import Days
-from underspend.audit.findings import Found, Pace, look
+from underspend.audit.findings import Found, Pace, heard, settled
 from underspend.audit.groups import grouped
 from underspend.audit.plan import Paying, Plan
-from underspend.audit.questions import Questions, ask
+from underspend.audit.questions import NO_QUESTIONS, Questions, ask
 from underspend.audit.rates import CatalogueRates
 from underspend.audit.reconcile import Cause, Reconciled, cut_replies, reconcile
+from underspend.audit.sharing import Task, done
 from underspend.audit.surroundings import gather
 from underspend.audit.totals import Totals, merged
 from underspend.audit.trend import Forecast, Trend, forecast, trend
 from underspend.core.advisor import Advisor, Surroundings
 from underspend.core.history import History, Skipped, Timeline
 from underspend.pricing.catalogue import Catalogue
+
+_WORTH_A_PROCESS = 5_000
+"""Replies from which on a second process is faster than its making."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +105,10 @@ class Audit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What an audit needs besides the history. `around` gathers what advisors may know, given priced bills."""
+    """What an audit needs besides the history.
+
+    `short` asks only for what the short report says: the bill, the findings, the groups. What else there is stays empty.
+    """
 
     now: int
     zone: tzinfo | None = None
@@ -107,6 +116,7 @@ class Context:
     advisors: Sequence[type[Advisor]] = ()
     choice: Choice = field(default_factory=Choice)
     prices: Catalogue | None = None
+    short: bool = False
 
 
 def audit(history: History, context: Context, *, around: Surroundings | None = None) -> Audit:
@@ -122,32 +132,71 @@ def audit(history: History, context: Context, *, around: Surroundings | None = N
     pace = pace_of(billed, days)
     names = {each.reply.message_id for each in billed}
     chosen = None if len(billed) == len(everything) else names.__contains__
-    places = categories.kinds(billed)
-    day = activity.dearest_day(billed, days)
-    groups = grouped(billed, days)
-    sessions = {each.line.session for each in billed}
+    parts = _Parts(history, context, everything, billed, days, rates)
+    tasks: list[Task] = [parts.places, parts.course, parts.sessions]
+    tasks += [partial(heard, advisor, history, known) for advisor in context.advisors]
+    places, course, sessions, *answers = done(tasks, by_two=len(everything) > _WORTH_A_PROCESS)
     return Audit(
         billed=billed,
         days=days,
         now=context.now,
         paying=context.paying,
         pace=pace,
-        totals=merged(groups["by_day"].values()),
-        groups={**groups, "by_category": categories.by_category(billed, history.timelines, places)},
-        found=look(history, known, context.advisors, pace=pace, only=chosen),
-        questions=ask(billed, places, context.prices),
-        trend=trend(billed, days, context.now),
-        forecast=forecast(billed, days, context.now),
-        blocks=activity.blocks(billed),
-        day=day,
-        timeline=activity.timeline(billed, day, days) if day else (),
-        reconciled=[] if _is_part(choice) else _reconciled(history, everything, rates, context.prices, sessions),
-        cut=cut_replies(history.timelines, rates),
+        totals=merged(places["groups"]["by_day"].values()),
+        found=settled(answers, bills, pace=pace, only=chosen),
         around=known,
         files=len(history.files),
         skipped=history.skipped,
         unknown=history.unknown,
+        **places,
+        **course,
+        **sessions,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of an audit beside the findings, each computed apart from the others: fields of `Audit` by name."""
+
+    history: History
+    context: Context
+    everything: Sequence[Billed]
+    billed: Sequence[Billed]
+    days: Days
+    rates: CatalogueRates
+
+    def places(self) -> dict[str, Any]:
+        """Where the money went."""
+        kinds = {} if self.context.short else categories.kinds(self.billed)
+        groups = grouped(self.billed, self.days)
+        if self.context.short:
+            return {"groups": groups, "questions": NO_QUESTIONS}
+        by_category = categories.by_category(self.billed, self.history.timelines, kinds)
+        questions = ask(self.billed, kinds, self.context.prices)
+        return {"groups": {**groups, "by_category": by_category}, "questions": questions}
+
+    def course(self) -> dict[str, Any]:
+        """When it went."""
+        if self.context.short:
+            return {"trend": None, "forecast": None, "blocks": (), "day": None, "timeline": ()}
+        billed, days, now = self.billed, self.days, self.context.now
+        day = activity.dearest_day(billed, days)
+        return {
+            "trend": trend(billed, days, now),
+            "forecast": forecast(billed, days, now),
+            "blocks": activity.blocks(billed),
+            "day": day,
+            "timeline": activity.timeline(billed, day, days) if day else (),
+        }
+
+    def sessions(self) -> dict[str, Any]:
+        """What the transcripts lack."""
+        cut = cut_replies(self.history.timelines, self.rates)
+        if self.context.short or _is_part(self.context.choice):
+            return {"cut": cut, "reconciled": []}
+        ours = {each.line.session for each in self.billed}
+        found = reconcile(self.history, self.everything, self.rates, self.context.prices)
+        return {"cut": cut, "reconciled": [each for each in found if each.session in ours]}
 
 
 def pace_of(billed: Sequence[Billed], days: Days) -> Pace:
@@ -161,9 +210,3 @@ def pace_of(billed: Sequence[Billed], days: Days) -> Pace:
 def _is_part(choice: Choice) -> bool:
     """Whether only a part of each session is looked at, which its own total could not be held against."""
     return choice.since is not None or choice.until is not None or choice.model is not None
-
-
-def _reconciled(
-    history: History, billed: Sequence[Billed], rates: CatalogueRates, prices: Catalogue | None, sessions: set[str]
-) -> list[Reconciled]:
-    return [each for each in reconcile(history, billed, rates, prices) if each.session in sessions]

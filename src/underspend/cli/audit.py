@@ -68,6 +68,15 @@ def bare() -> None:
 
 
 def _run(options: Mapping[str, Any], *, short: bool) -> None:
+    from underspend.readers.claude_code.reading import without_collection
+
+    # What is read and found holds no cycles; to look for some takes longer than the audit itself, and the process ends
+    # with it.
+    with without_collection():
+        _report(options, short=short)
+
+
+def _report(options: Mapping[str, Any], *, short: bool) -> None:
     settings = load()
     roots, own = _roots(options)
     history = _read(roots, settings, cache=not options.get("no_cache"))
@@ -77,7 +86,7 @@ def _run(options: Mapping[str, Any], *, short: bool) -> None:
         if not any(line.replies for line in history.timelines) and options.get("form") != "json":
             _say_nothing_there(roots)
             return
-        report = _audited(history, settings, options, roots, engine)
+        report = _audited(history, settings, {**options, "short": short}, roots, engine)
         _show(report, options, short=short)
         if engine is not None:
             _keep(engine, report, roots)
@@ -186,6 +195,7 @@ def _audited(
         advisors=BUILTIN,
         choice=_choice(options, now, tz),
         prices=prices,
+        short=bool(options.get("short")),
     )
     return audit(history, context, around=around)
 

@@ -81,6 +81,12 @@ class Metered:
     notes: tuple[str, ...] = ()
 
     @property
+    def served_model(self) -> str | None:
+        """Who wrote the reply: the fallback where the model that was asked declined, else the reply's own model."""
+        fallbacks = [unit.model for unit in self.units if unit.kind == "fallback_message" and unit.billed]
+        return (fallbacks[-1] if fallbacks else None) or self.model
+
+    @property
     def usage(self) -> Usage:
         """Billed tokens: the sum over the units that are charged; as reported where none is (a free refusal)."""
         units = self.units

@@ -8,16 +8,15 @@ from __future__ import annotations
 import msgspec
 
 from underspend.core.usage import Metered, Unit, Usage
+from underspend.formats.documents import Documents
 from underspend.formats.lenient import Json, count, decode, items, obj, text
-from underspend.formats.sse import SseParser
 
 
 class GeminiMeter:
     """Feed it a body, JSON or SSE; `finish` says what was billed. The counts of a stream are cumulative."""
 
     def __init__(self, *, stream: bool) -> None:
-        self._sse = SseParser() if stream else None
-        self._chunks: list[bytes] = []
+        self._documents = Documents(stream=stream)
         self._body: Json = {}
         self._usage: Json = {}
         self.seen = Usage()
@@ -25,19 +24,13 @@ class GeminiMeter:
 
     def feed(self, chunk: bytes) -> None:
         """Take in the next bytes of the body."""
-        if self._sse is None:
-            self._chunks.append(chunk)
-            return
-        for data in self._sse.feed(chunk):
+        for data in self._documents.feed(chunk):
             self._take(data)
 
     def finish(self) -> Metered:
         """What was metered; not complete where no usage came."""
-        if self._sse is None:
-            self._take(b"".join(self._chunks))
-        else:
-            for data in self._sse.finish():
-                self._take(data)
+        for data in self._documents.finish():
+            self._take(data)
         return _metered(self._body, self._usage)
 
     def _take(self, data: bytes) -> None:

@@ -6,8 +6,8 @@ import msgspec
 
 from underspend.core.usage import Metered, Unit, Usage
 from underspend.formats import openai_usage
+from underspend.formats.documents import Documents
 from underspend.formats.lenient import Json, count, decode, obj, text
-from underspend.formats.sse import SseParser
 
 _FINAL = {"response.completed", "response.incomplete", "response.failed"}
 
@@ -20,8 +20,7 @@ class OpenAiMeter:
     """
 
     def __init__(self, *, stream: bool, provider: str = "openai") -> None:
-        self._sse = SseParser() if stream else None
-        self._chunks: list[bytes] = []
+        self._documents = Documents(stream=stream)
         self._body: Json = {}
         self._provider = provider
         self.seen = Usage()
@@ -29,19 +28,13 @@ class OpenAiMeter:
 
     def feed(self, chunk: bytes) -> None:
         """Take in the next bytes of the body."""
-        if self._sse is None:
-            self._chunks.append(chunk)
-            return
-        for data in self._sse.feed(chunk):
+        for data in self._documents.feed(chunk):
             self._take(data)
 
     def finish(self) -> Metered:
         """What was metered; not complete where no usage came."""
-        if self._sse is None:
-            self._take(b"".join(self._chunks))
-        else:
-            for data in self._sse.finish():
-                self._take(data)
+        for data in self._documents.finish():
+            self._take(data)
         return metered_body(self._body, provider=self._provider)
 
     def _take(self, data: bytes) -> None:

@@ -224,7 +224,7 @@ def settled_row(entry: Entry, end: End, bill: Bill, metered: Metered | None, now
         "ended_at": now,
         "outcome": end.outcome.value,
         "status": end.status,
-        "model_served": _cut(metered.model, 128) if metered is not None else None,
+        "model_served": _cut(metered.served_model, 128) if metered is not None else None,
         "message_id": _cut(metered.message_id, 128) if metered is not None else None,
         "request_id": _cut(end.request_id, 128),
         "stop_reason": _cut(metered.stop_reason, 48) if metered is not None else None,

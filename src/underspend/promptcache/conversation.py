@@ -153,7 +153,10 @@ class Conversation:
             elif levels[-1].size == size:
                 levels[-1].start = ask.start
         self._levels[ask.scope] = levels
-        readable = common.used[self._name][1] if self._name in common.used else ask.answered
+        # What it read others had written before: it need not wait for this call's own response.
+        readable = ask.start if split.cache_read else ask.answered
+        if self._name in common.used:
+            readable = min(readable, common.used[self._name][1])
         common.used[self._name] = (_Level(0, ask.start, self._lifetime), readable)
         self._seen = True
 
