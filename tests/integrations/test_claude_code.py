@@ -47,7 +47,15 @@ def test_a_file_that_was_not_there_is_gone_again(tmp_path):
     path, record = tmp_path / "made" / "settings.json", tmp_path / "record.json"
     on(path, record)
     off(record)
-    assert not path.exists()
+    assert not path.parent.exists()
+
+
+def test_a_folder_that_others_use_by_now_stays(tmp_path):
+    path, record = tmp_path / "made" / "settings.json", tmp_path / "record.json"
+    on(path, record)
+    (tmp_path / "made" / "history.jsonl").write_text("{}")
+    off(record)
+    assert [each.name for each in path.parent.iterdir()] == ["history.jsonl"]
 
 
 def test_on_twice_still_undoes_to_the_first(tmp_path):

@@ -116,12 +116,12 @@ def _by_server(stays: list[_Stay]) -> Finding:
 
 
 def _large(stays: list[_Stay], limit: int) -> Iterator[Finding]:
-    totals: dict[tuple[str, Lane], Money] = defaultdict(int)
-    beyond = [(_beyond(stay, limit, totals), stay) for stay in stays if stay.carried.tokens > limit]
-    spent = [each for each in beyond if each[0]]
+    large = [stay for stay in stays if stay.carried.tokens > limit]
+    spent = [(money, stay) for stay in large if (money := stay.stretch.cost(stay.carried, limit))]
     if not spent:
         return
     spent.sort(key=lambda each: (-each[0], each[1].carried.result.at, each[1].carried.result.use_id))
+    totals = _totals(large, limit)
     amount = sum(totals.values())
     yield Finding(
         id=f"{CarriedResults.name}/large",
@@ -147,13 +147,16 @@ def _large(stays: list[_Stay], limit: int) -> Iterator[Finding]:
     )
 
 
-def _beyond(stay: _Stay, limit: int, totals: dict[tuple[str, Lane], Money]) -> Money:
-    """What the result's tokens after the first `limit` cost, which is also added to `totals` by reply and lane."""
-    spent = 0
-    for step, part in stay.stretch.charges(stay.carried, limit):
-        totals[step.reply.message_id, part.lane] += part.amount
-        spent += part.amount
-    return spent
+def _totals(large: Iterable[_Stay], limit: int) -> dict[tuple[str, Lane], Money]:
+    """What the tokens of large results after the first `limit` cost, by reply and lane."""
+    totals: dict[tuple[str, Lane], Money] = defaultdict(int)
+    together: dict[int, list[_Stay]] = defaultdict(list)
+    for stay in large:
+        together[id(stay.stretch)].append(stay)
+    for stays in together.values():
+        for step, lane, money in stays[0].stretch.sums((stay.carried for stay in stays), limit):
+            totals[step.reply.message_id, lane] += money
+    return totals
 
 
 def _grouped(pairs: Iterable[tuple[str, _Stay]]) -> dict[str, list[_Stay]]:

@@ -40,7 +40,7 @@ def command(port: int | None, *, as_json: bool) -> None:
 def _lines(url: str, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "gateway", f"{found.get('listening') or url} → {found.get('upstream')}"
     yield "dashboard", f"{url}/_/"
-    yield "version", f"{found.get('version')}, up for {figures.length(int(found.get('uptime_s') or 0) * 1_000_000)}"
+    yield "version", f"{found.get('version')}, up for {_uptime(int(found.get('uptime_s') or 0))}"
     yield "calls", f"{found.get('calls', 0):,} since it started, {found.get('in_flight', 0):,} under way"
     latency = found.get("latency") or {}
     if latency.get("overhead_p50_us") is not None:
@@ -58,3 +58,9 @@ def _ledger(health: dict[str, Any]) -> str:
         return "ok" if not health["waiting"] else f"ok, {health['waiting']:,} being written"
     where = {"spooling": "in the spool file", "memory": "in memory only"}.get(health["state"], health["state"])
     return f"cannot be written: {health['waiting']:,} records wait {where}; calls go on"
+
+
+def _uptime(seconds: int) -> str:
+    from underspend.reports import figures
+
+    return figures.length(seconds * 1_000_000) if seconds else "less than a second"

@@ -33,6 +33,7 @@ class _Record(msgspec.Struct):
     written: str
     previous: dict[str, str]
     names: list[str]
+    made_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def turn_on(change: Change, url: str, record: Path) -> None:
         written=_digest(change.after or ""),
         previous={name: env[name] for name in variables(url) if name in env},
         names=list(variables(url)),
+        made_folder=kept.made_folder if kept is not None and again else not change.path.parent.exists(),
     )
     record.parent.mkdir(parents=True, exist_ok=True)
     _write(record, msgspec.json.format(msgspec.json.encode(new)).decode())
@@ -126,6 +128,10 @@ def turn_off(change: Change, record: Path) -> None:
         _write(change.path, change.after)
     else:
         change.path.unlink(missing_ok=True)
+        kept = _recorded(record)
+        if kept is not None and kept.made_folder:
+            with contextlib.suppress(OSError):  # something else lives in it by now
+                change.path.parent.rmdir()
     record.unlink(missing_ok=True)
 
 

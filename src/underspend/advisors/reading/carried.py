@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import itemgetter
 
 from underspend.advisors.reading.prompts import Part
 from underspend.advisors.reading.steps import BREAKS, Step, segments
@@ -46,16 +48,38 @@ class Stretch:
     _reads: list[Money]
     _cold: list[tuple[int, int]]
 
-    def cost(self, carried: Carried) -> Money:
-        """What the result cost from its entry until it left."""
-        stop = carried.stop
-        warm = self._reads[carried.left] - self._reads[carried.entered + 1]
-        total = carried.tokens * warm + self._charged(carried, carried.entered)
-        for at, read in self._cold:
-            if read < stop and carried.entered < at < carried.left:
-                rate = self._reads[at + 1] - self._reads[at]
-                total += self._charged(carried, at) - carried.tokens * rate
+    def cost(self, carried: Carried, beyond: int = 0) -> Money:
+        """What the result's tokens after its first `beyond` cost, from its entry until it left."""
+        start, stop, reads = carried.start + beyond, carried.stop, self._reads
+        total = (stop - start) * (reads[carried.left] - reads[carried.entered + 1])
+        total += self.steps[carried.entered].prompt.paid(start, stop)
+        for at in self._not_read(carried):
+            total += self.steps[at].prompt.paid(start, stop) - (stop - start) * (reads[at + 1] - reads[at])
         return total
+
+    def sums(self, results: Iterable[Carried], beyond: int = 0) -> Iterator[tuple[Step, Lane, Money]]:
+        """What each step paid for these results' tokens after their first `beyond`: all the charges, added up."""
+        # How many more tokens each step read than the one before it: most results are read again by most steps.
+        more = [0] * (len(self.steps) + 1)
+        for carried in results:
+            start, stop = carried.start + beyond, carried.stop
+            more[carried.entered + 1] += stop - start
+            more[carried.left] -= stop - start
+            others = self._not_read(carried)
+            for at in others:
+                more[at] -= stop - start
+                more[at + 1] += stop - start
+            for at in (carried.entered, *others):
+                for part in self.steps[at].prompt.between(start, stop):
+                    yield self.steps[at], part.lane, part.amount
+        for at, tokens in enumerate(accumulate(more[:-1])):
+            if tokens:
+                yield self.steps[at], Lane.CACHE_READ, tokens * (self._reads[at + 1] - self._reads[at])
+
+    def _not_read(self, carried: Carried) -> list[int]:
+        """The steps after its entry that did not read all of the result from the cache."""
+        first = bisect_right(self._cold, carried.entered, key=itemgetter(0))
+        return [at for at, read in self._cold[first:] if at < carried.left and read < carried.stop]
 
     def charges(self, carried: Carried, beyond: int = 0) -> Iterator[tuple[Step, Part]]:
         """What each step paid for the result's tokens after its first `beyond`, lane by lane."""
@@ -63,9 +87,6 @@ class Stretch:
             step = self.steps[at]
             for part in step.prompt.between(carried.start + beyond, carried.stop):
                 yield step, part
-
-    def _charged(self, carried: Carried, at: int) -> Money:
-        return self.steps[at].prompt.paid(carried.start, carried.start + carried.tokens)
 
 
 def stretches(row: Sequence[Step]) -> list[Stretch]:
