@@ -4,7 +4,7 @@ import pytest
 
 from promptcache.prompts import MODEL, ask, piece, system, tool
 from underspend.core.call import Block, Section
-from underspend.promptcache import Cache, InvalidPromptError, build, piece_of
+from underspend.promptcache import Cache, InvalidPromptError, build, next_pass, piece_of
 
 PIECES = [tool("t", 600, "5m"), system("s", 300, "5m"), piece("m", 100, "5m")]
 
@@ -73,3 +73,20 @@ def test_parsed_blocks_become_pieces():
     assert piece_of(block) == piece("d", 10, "1h")
     assert piece_of(replace(block, kind="thinking", breakpoint=None)) == piece("d", 10, cacheable=False)
     assert piece_of(replace(block, kind="deferred_tool")) is None
+
+
+def test_a_server_tools_next_pass_writes_for_five_minutes_even_in_a_1h_request():
+    cache = Cache()
+    first = build([system("s", 600, "1h"), piece("m", 100, "1h")], MODEL)
+    cache.began(cache.admit(first, 0), 1)
+    second = next_pass(first, [piece("use", 20), piece("found", 80), piece("thinking", 5, cacheable=False)])
+    split = cache.admit(second, 2)
+    assert (split.input, split.cache_read, split.cache_write_5m, split.cache_write_1h) == (5, 700, 100, 0)
+    whole = build([system("s", 600), piece("m", 100), piece("use", 20), piece("found", 80)], MODEL)
+    assert second.digests[:4] == whole.digests
+
+
+def test_without_breakpoints_a_next_pass_writes_nothing():
+    plain = build([piece("m", 900)], MODEL)
+    assert next_pass(plain, [piece("found", 80)]).breakpoints == ()
+    assert next_pass(plain, []) == plain

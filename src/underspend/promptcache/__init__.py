@@ -3,7 +3,7 @@
 from underspend.promptcache.cache import Cache, Split
 from underspend.promptcache.conversation import Ask, Commons, Conversation, Forecast, Reset, Why
 from underspend.promptcache.models import Facts, facts
-from underspend.promptcache.prompt import InvalidPromptError, Piece, Prompt, Settings, build, piece_of
+from underspend.promptcache.prompt import InvalidPromptError, Piece, Prompt, Settings, build, next_pass, piece_of
 
 __all__ = [
     "Ask",
@@ -21,5 +21,6 @@ __all__ = [
     "Why",
     "build",
     "facts",
+    "next_pass",
     "piece_of",
 ]

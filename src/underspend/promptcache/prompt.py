@@ -102,6 +102,22 @@ def build(pieces: Iterable[Piece], settings: Settings, *, minimum: int = 0, auto
     return Prompt(*_prefixes(found, settings), breakpoints=marked, minimum=minimum)
 
 
+def next_pass(prompt: Prompt, pieces: Sequence[Piece]) -> Prompt:
+    """The prompt of a server tool's next pass within one request: its blocks stand behind those of the pass before.
+
+    If the request set any breakpoint, the provider puts one of its own on the last of them that can carry it, for five
+    minutes whatever the others ask for, beside the four.
+    """
+    digests, sizes, marks = list(prompt.digests), list(prompt.sizes), prompt.breakpoints
+    for piece in pieces:
+        digests.append(_next(digests[-1] if digests else b"", piece.identity))
+        sizes.append((sizes[-1] if sizes else 0) + piece.tokens)
+    last = next((at for at in reversed(range(len(pieces))) if pieces[at].cacheable), None)
+    if marks and last is not None:
+        marks = (*marks, (len(prompt.digests) + last, SHORT))
+    return replace(prompt, digests=tuple(digests), sizes=tuple(sizes), breakpoints=marks)
+
+
 def _mark_last(found: list[Piece], ttl: str) -> None:
     last = next((at for at in reversed(range(len(found))) if found[at].cacheable), None)
     if last is None:
