@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from underspend.cli import reading
 from underspend.cli.output import filters, write_csv, write_json
 from underspend.config import Settings, load
 from underspend.core.errors import NotFoundError, StoreError
@@ -157,7 +157,7 @@ def _recall(engine: Engine, history: History, roots: list[Path]) -> None:
     from underspend.audit.surroundings import DEFAULT_RETENTION_DAYS
 
     known = {reply.message_id for _, reply in history.replies()}
-    before = reading.now() - DEFAULT_RETENTION_DAYS * _DAY
+    before = _now() - DEFAULT_RETENTION_DAYS * _DAY
     history.timelines += recall(engine, known=known, before=before, roots=roots)
 
 
@@ -184,7 +184,7 @@ def _audited(
     from underspend.pricing.catalogue import catalogue
 
     tz = zone(options.get("timezone") or settings.report.timezone or None)
-    now = reading.now()
+    now = _now()
     prices = catalogue().with_overrides(settings.prices) if settings.prices else catalogue()
     folders = [root for root in roots if (root / "projects").is_dir()]
     around = gather(history, now=now, bills={}, rates=CatalogueRates(history, prices), config_folders=folders)
@@ -222,6 +222,11 @@ def _billing(engine: Engine) -> list[str]:
     query = select(calls.c.billing).distinct().where(calls.c.endpoint != TRANSCRIPT, calls.c.billing.is_not(None))
     with engine.connect() as connection:
         return [str(row[0]) for row in connection.execute(query)]
+
+
+def _now() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1000
 
 
 def _choice(options: Mapping[str, Any], now: int, tz: Any) -> Choice:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,32 +24,18 @@ class Facts:
     ignores_speed: bool = False
 
 
-_PLAIN = Facts()
-_ALWAYS_THINKS = Facts(thinking="adaptive")
-_STRIPS = Facts(strips_thinking=True)
-
-_FACTS = {
-    "claude-fable-5-2": _ALWAYS_THINKS,
-    "claude-mythos-5-2": _ALWAYS_THINKS,
-    "claude-fable-5-1": _ALWAYS_THINKS,
-    "claude-mythos-5-1": _ALWAYS_THINKS,
-    "claude-fable-5": _ALWAYS_THINKS,
-    "claude-mythos-5": _ALWAYS_THINKS,
-    "claude-opus-5-5": Facts(effort="medium", thinking="adaptive"),
-    "claude-haiku-5-5": Facts(effort="medium"),
-    "claude-opus-4-6": Facts(ignores_speed=True),
-    "claude-sonnet-4-5-20250929": _STRIPS,
-    "claude-haiku-4-5-20251001": _STRIPS,
-    "claude-opus-4-1-20250805": _STRIPS,
-    "claude-opus-4-20250514": _STRIPS,
-    "claude-sonnet-4-20250514": _STRIPS,
-    "claude-3-7-sonnet-20250219": _STRIPS,
-}
-"""By listed id. Sources: the provider's model pages (defaults of effort, thinking that cannot be turned off), its
-extended-thinking page (thinking is kept from Opus 4.5 and Sonnet 4.6 on, dropped before and by Haiku up to 4.5), its
-fast-mode page (Opus 4.6 silently serves standard)."""
-
-
+@lru_cache(maxsize=256)
 def facts(model: str) -> Facts:
-    """The facts of a model by its listed id; the commonest ones for any other."""
-    return _FACTS.get(model, _PLAIN)
+    """The facts of a model by its listed id; the commonest ones for any other. Their sources stand in the data."""
+    data, plain = _data(), Facts()
+    return Facts(
+        effort=data["defaults"]["effort"].get(model, plain.effort),
+        thinking=data["defaults"]["thinking"].get(model, plain.thinking),
+        strips_thinking=model in data["strips_thinking"]["models"],
+        ignores_speed=model in data["ignores_speed"]["models"],
+    )
+
+
+@lru_cache(maxsize=1)
+def _data() -> dict[str, Any]:
+    return tomllib.loads((resources.files("underspend.promptcache") / "data" / "models.toml").read_text("utf-8"))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from operator import itemgetter
 
 from underspend.advisors.reading.prompts import Part
 from underspend.advisors.reading.steps import BREAKS, Step, segments
@@ -24,7 +22,10 @@ _IMAGE_TOKENS = 1_500
 
 @dataclass(slots=True)
 class Carried:
-    """A result in the context: at position `start` for `tokens`, from step `entered` until before step `left`."""
+    """A result in the context: at position `start` for `tokens`, from step `entered` until before step `left`.
+
+    `unread` are the steps after its entry that did not read all of it from the cache.
+    """
 
     result: Result
     use: ToolUse | None
@@ -32,6 +33,7 @@ class Carried:
     start: int
     entered: int
     left: int
+    unread: tuple[int, ...] = ()
 
     @property
     def stop(self) -> int:
@@ -46,14 +48,13 @@ class Stretch:
     steps: Sequence[Step]
     results: list[Carried]
     _reads: list[Money]
-    _cold: list[tuple[int, int]]
 
     def cost(self, carried: Carried, beyond: int = 0) -> Money:
         """What the result's tokens after its first `beyond` cost, from its entry until it left."""
         start, stop, reads = carried.start + beyond, carried.stop, self._reads
         total = (stop - start) * (reads[carried.left] - reads[carried.entered + 1])
         total += self.steps[carried.entered].prompt.paid(start, stop)
-        for at in self._not_read(carried):
+        for at in carried.unread:
             total += self.steps[at].prompt.paid(start, stop) - (stop - start) * (reads[at + 1] - reads[at])
         return total
 
@@ -65,21 +66,15 @@ class Stretch:
             start, stop = carried.start + beyond, carried.stop
             more[carried.entered + 1] += stop - start
             more[carried.left] -= stop - start
-            others = self._not_read(carried)
-            for at in others:
+            for at in carried.unread:
                 more[at] -= stop - start
                 more[at + 1] += stop - start
-            for at in (carried.entered, *others):
+            for at in (carried.entered, *carried.unread):
                 for part in self.steps[at].prompt.between(start, stop):
                     yield self.steps[at], part.lane, part.amount
         for at, tokens in enumerate(accumulate(more[:-1])):
             if tokens:
                 yield self.steps[at], Lane.CACHE_READ, tokens * (self._reads[at + 1] - self._reads[at])
-
-    def _not_read(self, carried: Carried) -> list[int]:
-        """The steps after its entry that did not read all of the result from the cache."""
-        first = bisect_right(self._cold, carried.entered, key=itemgetter(0))
-        return [at for at, read in self._cold[first:] if at < carried.left and read < carried.stop]
 
     def charges(self, carried: Carried, beyond: int = 0) -> Iterator[tuple[Step, Part]]:
         """What each step paid for the result's tokens after its first `beyond`, lane by lane."""
@@ -98,7 +93,6 @@ def stretches(row: Sequence[Step]) -> list[Stretch]:
 def _stretch(row: list[Step], uses: Mapping[str, ToolUse]) -> Stretch:
     results: list[Carried] = []
     here: list[Carried] = []
-    cold = []
     for index, step in enumerate(row):
         new = _entering(step, row[index - 1] if index else None)
         start = step.prompt.size - sum(tokens for _, tokens in new)
@@ -106,14 +100,16 @@ def _stretch(row: list[Step], uses: Mapping[str, ToolUse]) -> Stretch:
         # place, so that no two results ever share a position.
         while here and here[-1].stop > start:
             here.pop().left = index
-        if here and here[-1].stop > step.prompt.read:
-            cold.append((index, step.prompt.read))
+        for carried in reversed(here):
+            if carried.stop <= step.prompt.read:
+                break
+            carried.unread += (index,)
         for result, tokens in new:
             here.append(Carried(result, uses.get(result.use_id), tokens, start, index, len(row)))
             results.append(here[-1])
             start += tokens
     reads = list(accumulate((step.prompt.rate_of(Lane.CACHE_READ) or 0 for step in row), initial=0))
-    return Stretch(row, results, reads, cold)
+    return Stretch(row, results, reads)
 
 
 def _entering(step: Step, earlier: Step | None) -> list[tuple[Result, int]]:
