@@ -25,6 +25,7 @@ acceptance: $(VENV)/.dev
 	@test -n "$(DATA)" || { echo "say where the recorded data is: make acceptance DATA=path"; exit 2; }
 	$(BIN)/python scripts/acceptance.py $(DATA)
 	$(BIN)/python scripts/check_transcripts.py $(DATA)
+	$(BIN)/python scripts/check_prediction.py $(DATA)
 
 test-clients: $(VENV)/.dev
 	$(BIN)/python -m pytest -q clients

@@ -13,6 +13,7 @@ from underspend.core.errors import UnderspendError
 COMMANDS = {
     "audit": "where the money went and what to do, from Claude Code's transcripts",
     "lint": "what a CLAUDE.md costs and could do without",
+    "whatif": "how exactly the prompt-cache simulator predicts your own bill",
     "up": "run the gateway",
     "demo": "see a populated page without a key: a fake provider, real sessions",
     "on": "point Claude Code at the gateway",

@@ -125,3 +125,13 @@ def test_a_deferred_definition_is_paid_where_a_tool_result_refers_to_it() -> Non
     unknown, known = blocks.positions(body)[0], blocks.positions({**body, "tools": [tool]})[0]
     assert known.tokens - unknown.tokens > 1000
     assert known.identity.startswith(unknown.identity)
+
+
+def test_a_breakpoint_on_an_image_inside_a_tool_result_does_not_change_its_tokens() -> None:
+    image = {"type": "image", "source": {"type": "base64", "data": "A" * 400}}
+    marked = {**image, "cache_control": {"type": "ephemeral"}}
+    plain, with_mark = (
+        blocks.positions({"messages": [user({"type": "tool_result", "tool_use_id": "a", "content": [each]})]})[0].tokens
+        for each in (image, marked)
+    )
+    assert plain == with_mark

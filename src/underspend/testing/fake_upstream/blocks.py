@@ -196,9 +196,9 @@ def _canonical(block: dict[str, Any]) -> tuple[bytes, list[dict[str, Any]]]:
 
 
 def _shape(block: dict[str, Any], pictures: list[dict[str, Any]]) -> dict[str, Any]:
-    if _is_image(block):
-        pictures.append(block)
     shaped = {key: block[key] for key in sorted(block) if key != "cache_control" and block[key] is not None}
+    if _is_image(block):
+        pictures.append(shaped)
     content = shaped.get("content")
     if block.get("type") == "tool_result" and content is not None:
         shaped["content"] = [_shape(inner, pictures) for inner in _content(content)]
