@@ -27,3 +27,8 @@ def test_a_machine_without_a_zone_still_has_days():
     days = Days()
     assert days.day(days.starts(date(2026, 11, 20))) == "2026-11-20"
     assert days.starts(date(2026, 11, 21)) - days.starts(date(2026, 11, 20)) in {DAY, DAY - DAY // 24, DAY + DAY // 24}
+
+
+def test_a_day_that_was_asked_for_before_has_the_same_name():
+    days = Days(ZoneInfo("Europe/Berlin"))
+    assert [days.day(START), days.day(START), days.day(START + DAY)] == ["2026-11-20", "2026-11-20", "2026-11-21"]

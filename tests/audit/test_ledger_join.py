@@ -34,7 +34,10 @@ def test_rows_from_transcripts_are_not_the_gateways(ledger):
     assert join(ledger, price(history(line(reply("m1"))))).seen == {}
 
 
-def test_many_replies_are_asked_for_in_parts(ledger):
+@pytest.mark.parametrize("others", [0, 1400])
+def test_many_replies_are_asked_for_in_parts(ledger, others):
     add_call(ledger, "c1", 1, message_id="m1200")
+    for number in range(others):
+        add_call(ledger, f"o{number}", 1, message_id=f"o{number}")
     made = line(*(reply(f"m{n}") for n in range(1300)))
     assert set(join(ledger, price(history(made))).seen) == {"m1200"}

@@ -1,11 +1,14 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from audit.histories import DAY, HAIKU, START, history, line, reply, sample
+from underspend.advisors import BUILTIN
+from underspend.audit import whole
 from underspend.audit.days import Days
 from underspend.audit.plan import Plan
+from underspend.audit.questions import NO_QUESTIONS
 from underspend.audit.whole import Choice, Context, audit, pace_of
 from underspend.core.history import ClientTotal, Place
 
@@ -63,3 +66,24 @@ def test_days_without_replies_are_in_the_span():
     billed = made().billed
     assert pace_of([billed[0], billed[-1]], Days(UTC)).span == 2
     assert pace_of([], Days(UTC)).active == 0
+
+
+def test_two_processes_find_what_one_does(monkeypatch):
+    context = replace(CONTEXT, advisors=BUILTIN)
+    alone = audit(sample(), context)
+    monkeypatch.setattr(whole, "_WORTH_A_PROCESS", 0)
+    assert asked(audit(sample(), context)) == asked(alone)
+
+
+def asked(found):
+    """What is found; a second process hands over copies."""
+    names = {field.name for field in fields(found)} - {"around", "days", "billed"}
+    return {name: getattr(found, name) for name in names}
+
+
+def test_a_short_audit_has_the_bill_and_the_findings_alone():
+    context = replace(CONTEXT, advisors=BUILTIN)
+    short, long = audit(sample(), replace(context, short=True)), audit(sample(), context)
+    assert (short.totals, short.found, short.cut, short.pace) == (long.totals, long.found, long.cut, long.pace)
+    assert {**short.groups, "by_category": long.groups["by_category"]} == long.groups
+    assert (short.questions, short.trend, short.blocks, short.timeline) == (NO_QUESTIONS, None, (), ())

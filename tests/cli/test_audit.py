@@ -4,9 +4,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from reports.ledger_rows import us
 from underspend.cli import audit
 from underspend.cli.audit import bare, command
 
+NOW = us("2026-11-20T16:40:00+00:00")
 SESSION = "11111111-2222-3333-4444-555555555555"
 
 
@@ -47,6 +49,7 @@ def claude(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(folder))
+    monkeypatch.setattr(audit, "_now", lambda: NOW)
     return folder
 
 

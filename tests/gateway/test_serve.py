@@ -56,6 +56,11 @@ def test_an_open_address_wants_an_access_key(tmp_path):
     one_line(up(tmp_path / "h", "--host", "0.0.0.0", "--port", "0"), 2, "access_key")
 
 
+@pytest.mark.parametrize("url", ["api.anthropic.com", "localhost:9000", "ftp://x", "http://", "http:///v1"])
+def test_an_upstream_that_is_no_address(tmp_path, url):
+    one_line(up(tmp_path / "h", "--port", "0", "--upstream", url), 2, url, "https://api.anthropic.com")
+
+
 def test_a_second_gateway_on_the_same_folder(start, upstream, tmp_path):
     start(upstream.url, home=tmp_path / "h")
     one_line(up(tmp_path / "h", "--port", "0"), 4, "locked")

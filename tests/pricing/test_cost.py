@@ -58,6 +58,12 @@ def test_lines_and_extras_sum_to_the_total(reply: Metered) -> None:
     assert all(line.amount >= 0 and line.tokens > 0 for line in bill.lines)
 
 
+@given(REPLIES | st.builds(replace, REPLIES, units=st.tuples(UNITS), speed=st.none(), service_tier=st.none()))
+def test_a_plain_reply_is_billed_as_if_its_own_model_had_been_named(reply: Metered) -> None:
+    # With a model named, the quick way that plain replies take is never taken.
+    assert cost(reply, at=NOW) == cost(reply, at=NOW, model=reply.model)
+
+
 @given(REPLIES)
 def test_every_token_is_on_a_line_or_its_model_is_named(reply: Metered) -> None:
     bill = cost(reply, at=NOW)

@@ -17,15 +17,18 @@ from underspend.advisors.unused_tools import UnusedTools
 from underspend.core.advisor import Advisor
 
 BUILTIN: tuple[type[Advisor], ...] = (
-    CacheBusts,
     SettingsDoctor,
     DearModels,
     SubAgents,
     UnusedTools,
     ClaudeMd,
+    Deletion,
+    # From here on they read timelines step by step. An audit that shares the work between two processes begins at both
+    # ends, so that one of them works the steps out for all of these.
     ErrorLoops,
     RedundantReads,
     ContextGrowth,
     CarriedResults,
-    Deletion,
+    CacheBusts,
 )
+"""All of them. The order means nothing to what is found."""

@@ -49,11 +49,19 @@ class Start(NamedTuple):
 
 
 class _Context(NamedTuple):
-    """One unbroken context of a main session."""
+    """One unbroken context of a main session, and the fresh starts in it that were replayed: many rules share them."""
 
     timeline: Timeline
     row: list[Step]
     boundaries: list[Boundary]
+    replayed: dict[tuple[int, int], Start]
+
+    def start(self, boundary: Boundary, end: int, rates: RateSource) -> Start:
+        """A fresh start at a boundary, replayed up to the step `end`."""
+        known = self.replayed.get((boundary.at, end))
+        if known is None:
+            known = self.replayed[boundary.at, end] = _start(self.row, boundary, end, rates)
+        return known
 
 
 class ContextGrowth(Advisor):
@@ -85,7 +93,7 @@ def _contexts(history: History, around: Surroundings) -> Iterator[_Context]:
         row = steps_of(timeline, around)
         first = next((step.prompt.size for step in row if step.prompt.size), 0)
         for segment in segments(row):
-            yield _Context(timeline, segment, list(_boundaries(segment, first)))
+            yield _Context(timeline, segment, list(_boundaries(segment, first)), {})
 
 
 def _boundaries(row: list[Step], first: int) -> Iterator[Boundary]:
@@ -124,7 +132,7 @@ def _by_rule(contexts: list[_Context], level: int, rates: RateSource) -> list[St
                 chosen.append(boundary)
                 dropped = could
         ends = [*(boundary.at for boundary in chosen), len(context.row)][1:]
-        made += [_start(context.row, boundary, end, rates) for boundary, end in zip(chosen, ends, strict=False)]
+        made += [context.start(boundary, end, rates) for boundary, end in zip(chosen, ends, strict=False)]
     return made
 
 
@@ -171,7 +179,7 @@ def _best_points(contexts: list[_Context], rates: RateSource) -> list[dict[str, 
     found = []
     for context in contexts:
         ends = len(context.row)
-        starts = [_start(context.row, boundary, ends, rates) for boundary in context.boundaries]
+        starts = [context.start(boundary, ends, rates) for boundary in context.boundaries]
         best = max(starts, key=lambda start: start.gain, default=None)
         if best is not None and best.gain > 0:
             found.append((best.gain, context, best.boundary))

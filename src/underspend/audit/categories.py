@@ -102,12 +102,12 @@ def kind_of(reply: Answered) -> Category | None:
     if not reply.tools:
         return None
     kinds = [_kind_of_use(use) for use in reply.tools]
-    edited = sum(use.size for use in reply.tools if use.name in _EDITS)
+    edited = sum([use.size for use in reply.tools if use.name in _EDITS])
     if edited >= LARGE_EDIT:
         kinds.append(Category.PRODUCTIVE)
     elif not edited and _thought(reply) >= MUCH_THOUGHT:
         kinds.append(Category.COMPLEX)
-    return max(kinds, key=_WEIGHT.__getitem__)
+    return max(kinds, key=_WEIGHT.__getitem__) if len(kinds) > 1 else kinds[0]
 
 
 def _kind_of_use(use: ToolUse) -> Category:
@@ -156,7 +156,9 @@ def kinds(billed: Iterable[Billed]) -> dict[str, Category]:
             continue
         found[each.reply.message_id] = own
         turn = _turn(each)
-        turns[turn] = max(own, turns.get(turn, own), key=_WEIGHT.__getitem__)
+        known = turns.get(turn)
+        if known is None or _WEIGHT[own] > _WEIGHT[known]:
+            turns[turn] = own
     for each in answers:
         known = turns.get(_turn(each)) if each.reply.turn is not None else None
         found[each.reply.message_id] = known or _kind_of_answer(each.reply)

@@ -14,12 +14,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, delete, func, select
 
-from underspend.audit.bills import Billed
+from underspend.audit.bills import LANES, Billed
 from underspend.audit.ledger_join import TRANSCRIPT, join
 from underspend.core.call import Role
 from underspend.core.evidence import Evidence
 from underspend.core.history import Answered, Place, Timeline
-from underspend.core.usage import Lane, Metered, Unit, Usage
+from underspend.core.usage import Metered, Unit, Usage
 from underspend.stores.rows import RowWriter
 from underspend.stores.schema import LANE_COSTS, LANE_TOKENS, calls
 
@@ -47,11 +47,12 @@ def keep(engine: Engine, billed: Sequence[Billed], *, roots: Sequence[Path] = ()
         removed = _take_back(connection)
         known = set(connection.execute(select(calls.c.id).where(calls.c.endpoint == TRANSCRIPT)).scalars())
     new = [each for each in billed if each.reply.message_id not in seen and row_id(each.reply.message_id) not in known]
+    places = {file: _root(file, roots) for file in {each.reply.place.file for each in new}}
     write = RowWriter()
     for at in range(0, len(new), _MANY):
         with engine.begin() as connection:
             part = new[at : at + _MANY]
-            write.add_calls(connection, [_row(each, billing, _root(each, roots)) for each in part])
+            write.add_calls(connection, [_row(each, billing, places[each.reply.place.file]) for each in part])
             _add_sessions(write, connection, part)
     with engine.connect() as connection:
         count = select(func.count()).select_from(calls).where(calls.c.endpoint == TRANSCRIPT)
@@ -138,9 +139,8 @@ def _add_sessions(write: RowWriter, connection: Connection, part: Collection[Bil
         )
 
 
-def _root(each: Billed, roots: Sequence[Path]) -> str:
-    file = Path(each.reply.place.file)
-    return next((_name(root) for root in roots if file.is_relative_to(root)), "")
+def _root(file: str, roots: Sequence[Path]) -> str:
+    return next((_name(root) for root in roots if Path(file).is_relative_to(root)), "")
 
 
 def _name(root: Path) -> str:
@@ -150,7 +150,9 @@ def _name(root: Path) -> str:
 
 def _row(each: Billed, billing: str | None, root: str) -> dict[str, Any]:
     reply, bill, line = each.reply, each.bill, each.line
-    usage = reply.metered.usage
+    usage, costs = reply.metered.usage, dict.fromkeys(LANES, 0)
+    for charge in bill.lines:
+        costs[charge.lane] += charge.amount
     return {
         "id": row_id(reply.message_id),
         "started_at": reply.at,
@@ -174,12 +176,12 @@ def _row(each: Billed, billing: str | None, root: str) -> dict[str, Any]:
         "request_id": reply.request_id and reply.request_id[:128],
         "stop_reason": reply.metered.stop_reason,
         "effort": reply.effort and reply.effort[:16],
-        **dict(zip(LANE_TOKENS, (usage.lane(lane) for lane in Lane), strict=True)),
-        **dict(zip(LANE_COSTS, (bill.lane(lane) for lane in Lane), strict=True)),
+        **dict(zip(LANE_TOKENS, map(usage.lane, LANES), strict=True)),
+        **dict(zip(LANE_COSTS, costs.values(), strict=True)),
         "thinking_tokens": reply.metered.thinking_tokens,
         "web_searches": reply.metered.web_searches,
         "cost_pico": bill.total,
-        "extra_pico": sum(amount for _, amount in bill.extras),
+        "extra_pico": sum([amount for _, amount in bill.extras]),
         "without_us_pico": bill.total,
         "unpriced": ", ".join(bill.unpriced)[:255] or None,
         "evidence": (Evidence.ESTIMATED if not reply.finalised else bill.evidence).value,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 
 from underspend.audit.bills import Billed
 from underspend.core.money import Money
@@ -67,9 +67,14 @@ def join(engine: Engine, billed: Sequence[Billed]) -> Joined:
 def _rows(connection: Connection, column: str, names: Sequence[str]) -> dict[str, Seen]:
     found: dict[str, Seen] = {}
     wanted = (calls.c.id, calls.c.message_id, calls.c.request_id, calls.c.cost_pico, calls.c.billing)
+    query = select(*wanted).where(calls.c.endpoint != TRANSCRIPT)
+    own = select(func.count()).select_from(calls).where(calls.c.endpoint != TRANSCRIPT)
+    if connection.execute(own).scalar_one() <= len(names):
+        # To look at every call that the gateway saw is less than to ask for each of many more names.
+        known = set(names)
+        return {name: _seen(row) for row in connection.execute(query) if (name := getattr(row, column)) in known}
     for part in _parts(names):
-        query = select(*wanted).where(calls.c[column].in_(part), calls.c.endpoint != TRANSCRIPT)
-        for row in connection.execute(query):
+        for row in connection.execute(query.where(calls.c[column].in_(part))):
             found[getattr(row, column)] = _seen(row)
     return found
 

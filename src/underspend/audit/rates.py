@@ -7,6 +7,7 @@ from underspend.core.history import Answered, History
 from underspend.core.money import Money
 from underspend.core.usage import Lane
 from underspend.pricing.catalogue import Catalogue, catalogue
+from underspend.pricing.table import Rates
 
 FIVE_MINUTES = 300_000_000
 ONE_HOUR = 3_600_000_000
@@ -18,20 +19,23 @@ class CatalogueRates(RateSource):
     A reply that wrote for an hour lives for an hour; one that only read lives as long as what its timeline wrote last.
     """
 
-    __slots__ = ("_history", "_lifetimes", "_prices")
+    __slots__ = ("_history", "_lifetimes", "_listed", "_prices")
 
     def __init__(self, history: History, prices: Catalogue | None = None) -> None:
         self._history = history
         self._prices = prices or catalogue()
         self._lifetimes: dict[str, int] | None = None
+        self._listed: dict[tuple[str, int, int], Rates | None] = {}
 
     def rate(self, model: str, lane: Lane, at: int, prompt_tokens: int) -> Money | None:
         """Pico-dollars per token at the standard tier; None for a model without a known price."""
-        known = self._prices.find(model, provider="anthropic")
-        if known is None:
-            return None
-        rate: Money | None = getattr(known.standard_rates(at, prompt_tokens), lane)
-        return rate
+        # Advisors ask for several lanes of the same replies, one after the other and each other's.
+        key = (model, at, prompt_tokens)
+        try:
+            rates = self._listed[key]
+        except KeyError:
+            rates = self._listed[key] = self._prices.rates(model, at, prompt_tokens, provider="anthropic")
+        return None if rates is None else getattr(rates, lane)
 
     def ttl_micros(self, reply: Answered) -> int:
         """How long what this reply wrote or read stays cached: 5 minutes or an hour, in microseconds."""

@@ -68,7 +68,7 @@ def _second(tasks: Sequence[Task], free: int, told: int) -> None:
         # A collection would write to every object there is, and so copy all memory that is shared until then.
         gc.disable()
         found = {index: task() for index, task in enumerate(tasks) if os.read(free, 1)}
-        with open(told, "wb") as stream:  # noqa: PTH123  # an open descriptor
+        with open(told, "wb") as stream:
             stream.write(pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
         status = 0
     finally:
@@ -78,7 +78,7 @@ def _second(tasks: Sequence[Task], free: int, told: int) -> None:
 
 def _answers(answers: int) -> dict[int, Any]:
     """What the copy has done; nothing if it came to harm, half a message is none."""
-    with open(answers, "rb", closefd=False) as stream:  # noqa: PTH123  # an open descriptor
+    with open(answers, "rb", closefd=False) as stream:
         raw = stream.read()
     try:
         return dict(pickle.loads(raw))  # noqa: S301  # written by our own copy

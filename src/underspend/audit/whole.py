@@ -107,7 +107,7 @@ class Audit:
 class Context:
     """What an audit needs besides the history.
 
-    `short` asks only for what the short report says: the bill, the findings, the groups. What else there is stays empty.
+    `short` asks only for what the short report says: the bill, the findings, the groups. All else stays empty.
     """
 
     now: int

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from underspend.core.evidence import Evidence
 from underspend.core.history import Answered, History
@@ -77,7 +77,7 @@ class Surroundings:
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     memory_files: Mapping[str, str] = field(default_factory=dict)
     retention_days: int | None = 30
-    worked_out: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    worked_out: dict[object, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 class RateSource(ABC):

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import uvicorn
@@ -70,6 +71,7 @@ def serve(
     be used.
     """
     _check_bind(settings)
+    _check_upstream(settings.upstream.anthropic)
     settings.paths.data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(exclusive(settings.paths.lock))
@@ -232,6 +234,16 @@ def _check_bind(settings: Settings) -> None:
             where=f"gateway.host = {settings.gateway.host}",
             problem="this address can be reached from other machines, and no access key is set",
             mend="Set [gateway] access_key, or listen on 127.0.0.1.",
+        )
+
+
+def _check_upstream(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigError(
+            where=f"upstream.anthropic = {url}",
+            problem="this is not the address of a server",
+            mend="Write it as https://api.anthropic.com.",
         )
 
 

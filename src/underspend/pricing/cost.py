@@ -97,7 +97,7 @@ def _is_special(metered: Metered, model: Model, places: tuple[str, ...]) -> bool
     """Whether anything but tokens at list prices is on a reply's bill, or a note beside it."""
     if metered.refused_free or metered.fallback_credit or metered.web_searches or model.per_request:
         return True
-    return any([name in model.factors or name in model.variants for name in places])
+    return any(name in model.factors or name in model.variants for name in places)
 
 
 @lru_cache(maxsize=512)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from advisors.scenes import around, histories, history, line, mark, reply, result, typed, use
 from underspend.advisors.reading.carried import Stretch, stretches
 from underspend.advisors.reading.steps import steps
 from underspend.core.history import Event, History, MarkKind, Timeline
+from underspend.core.usage import Lane
 
 
 def read(*events: Event) -> list[Stretch]:
@@ -98,10 +101,27 @@ def test_the_quick_sum_is_the_sum_of_the_charges_and_no_two_results_share_a_plac
     for timeline in told.timelines:
         for stretch in _of(told, timeline):
             for carried in stretch.results:
-                assert stretch.cost(carried) == sum(part.amount for _, part in stretch.charges(carried))
+                for beyond in (0, 1, carried.tokens // 2):
+                    charged = [part.amount for _, part in stretch.charges(carried, beyond)]
+                    assert stretch.cost(carried, beyond) == sum(charged)
             for index in range(len(stretch.steps)):
                 here = sorted((c.start, c.stop) for c in stretch.results if c.entered <= index < c.left)
                 assert all(before[1] <= after[0] for before, after in pairwise(here))
+
+
+@given(histories(), st.integers(0, 3_000))
+def test_sums_are_the_charges_of_all_results_added_up(told: History, beyond: int) -> None:
+    for timeline in told.timelines:
+        for stretch in _of(told, timeline):
+            large = [carried for carried in stretch.results if carried.tokens > beyond]
+            one_by_one: Counter[tuple[str, Lane]] = Counter()
+            for carried in large:
+                for step, part in stretch.charges(carried, beyond):
+                    one_by_one[step.reply.message_id, part.lane] += part.amount
+            summed: Counter[tuple[str, Lane]] = Counter()
+            for step, lane, amount in stretch.sums(large, beyond):
+                summed[step.reply.message_id, lane] += amount
+            assert +summed == +one_by_one
 
 
 def _of(told: History, timeline: Timeline) -> list[Stretch]:

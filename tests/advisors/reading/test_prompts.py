@@ -45,7 +45,9 @@ def test_a_prompt_is_its_lanes_in_order() -> None:
     ],
 )
 def test_a_stretch_of_it(start: int, stop: int, found: list[Part]) -> None:
-    assert prompt(read=100, w1=20, w5=30, fresh=5).between(start, stop) == found
+    made = prompt(read=100, w1=20, w5=30, fresh=5)
+    assert made.between(start, stop) == found
+    assert made.paid(start, stop) == sum(part.amount for part in found)
 
 
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=6))

@@ -87,7 +87,7 @@ def _expected(warm: list[int], step: Step) -> int:
     """
     if not warm:
         return 0
-    noted = any([isinstance(event, Mark) for event in step.before])
+    noted = any(isinstance(event, Mark) for event in step.before)
     return _after_marks(warm, step) if noted else _common(warm, step.prompt.size)
 
 

@@ -69,7 +69,13 @@ class Prompt:
         """What the tokens at positions `start` to `stop` cost."""
         if 0 <= start < stop <= self.read:
             return (stop - start) * self.parts[0].rate
-        return sum([part.amount for part in self.between(start, stop)])
+        total = at = 0
+        for _, tokens, rate in self.parts:
+            end = at + tokens
+            if at < stop and end > start:
+                total += (min(end, stop) - max(at, start)) * rate
+            at = end
+        return total
 
     def rate_of(self, lane: Lane) -> Money | None:
         """What a token of the lane cost in this prompt; None when it has none."""

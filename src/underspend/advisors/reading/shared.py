@@ -25,8 +25,9 @@ def stretches_of(timeline: Timeline, around: Surroundings) -> list[Stretch]:
 
 def _once(what: str, timeline: Timeline, around: Surroundings, make: Callable[[], Made]) -> Made:
     key = (what, id(timeline))
-    known = around.worked_out.get(key)
     # The timeline is remembered too: without it another one could come to have its identity.
-    if known is None or known[0] is not timeline:
-        known = around.worked_out[key] = (timeline, make())
-    return cast("Made", known[1])
+    known = cast("tuple[Timeline, Made] | None", around.worked_out.get(key))
+    if known is None:
+        known = (timeline, make())
+        around.worked_out[key] = known
+    return known[1]
