@@ -31,9 +31,18 @@ def test_cut_claims_come_to_what_was_asked(amounts, most):
     for one, amount in zip(replies, amounts, strict=True):
         claimed.add(one, Lane.CACHE_READ, amount)
     kept = claimed.claims(most)
-    assert total(kept) <= max(0, min(most, claimed.total))
-    assert max(0, min(most, claimed.total)) - total(kept) <= len(kept) + 1
+    assert total(kept) == max(0, min(most, claimed.total))
+    whole = {claim.message_id: claim.amount for claim in claimed.claims()}
+    assert all(0 < claim.amount <= whole[claim.message_id] for claim in kept)
     assert total(claimed.claims()) == claimed.total
+
+
+def test_what_rounding_leaves_over_is_claimed_too():
+    replies = [reply(name, usage(read=1)) for name in "ab"]
+    claimed = Claimed({one.message_id: bill(one) for one in replies})
+    for one in replies:
+        claimed.add(one, Lane.CACHE_READ, 1)
+    assert [claim.amount for claim in claimed.claims(1)] == [1]
 
 
 def test_a_month_goes_by_active_days():

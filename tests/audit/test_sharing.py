@@ -46,7 +46,9 @@ def fail():
 
 
 @needs_two
-@pytest.mark.parametrize("harm", [lambda: os._exit(0), lambda: os._exit(3), fail, lambda: os.kill(os.getpid(), signal.SIGKILL)])
+@pytest.mark.parametrize(
+    "harm", [lambda: os._exit(0), lambda: os._exit(3), fail, lambda: os.kill(os.getpid(), signal.SIGKILL)]
+)
 def test_what_a_second_process_did_not_hand_over_is_done_here(harm):
     wait = threading.Event()
     tasks = [in_second(harm), lambda: wait.wait(0.1), lambda: wait.wait(0.1)]

@@ -49,13 +49,18 @@ class Claimed:
         """The claims; with `most`, each cut in proportion so that together they are no more than that."""
         total = self.total
         keep = total if most is None else min(max(most, 0), total)
-        left, made = keep, []
-        for (message_id, lane), amount in self._amounts.items():
-            share = amount if keep == total else min(scale(amount, keep, total), left, amount)
+        left, shares = keep, {}
+        for place, amount in self._amounts.items():
+            shares[place] = share = amount if keep == total else min(scale(amount, keep, total), left, amount)
             left -= share
-            if share > 0:
-                made.append(Claim(message_id=message_id, lane=lane, amount=share))
-        return tuple(made)
+        for place, amount in self._amounts.items():
+            # What rounding left over goes to the first that have room for it.
+            more = min(left, amount - shares[place])
+            shares[place] += more
+            left -= more
+        return tuple(
+            [Claim(message_id=message, lane=lane, amount=share) for (message, lane), share in shares.items() if share]
+        )
 
 
 def total(claims: tuple[Claim, ...]) -> Money:

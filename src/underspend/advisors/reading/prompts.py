@@ -71,10 +71,8 @@ class Prompt:
             return (stop - start) * self.parts[0].rate
         total = at = 0
         for _, tokens, rate in self.parts:
-            end = at + tokens
-            if at < stop and end > start:
-                total += (min(end, stop) - max(at, start)) * rate
-            at = end
+            total += max(min(at + tokens, stop) - max(at, start), 0) * rate
+            at += tokens
         return total
 
     def rate_of(self, lane: Lane) -> Money | None:
