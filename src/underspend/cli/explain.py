@@ -12,6 +12,7 @@ from underspend.core import money
 from underspend.reports import figures
 from underspend.reports.anatomy import Anatomy, Placed
 from underspend.reports.explain import Charge, Choice, Explained, explain
+from underspend.reports.lanes import LANE_NAMES
 from underspend.reports.shapes import explained_shape
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _show_prompt(out: Console, prompt: Anatomy, *, whole: bool) -> None:
 
 def _block(number: int, block: Placed) -> list[str]:
     piece = block.piece
-    lane = figures.LANE_NAMES[block.lane.value] if block.lane else "not known"
+    lane = LANE_NAMES[block.lane.value] if block.lane else "not known"
     mark = f"◆ {piece.breakpoint}" if piece.breakpoint else ""
     name = fit(f"{piece.label} ({piece.kind})", 36)
     return [str(number), piece.section, name, f"{piece.size:,}", f"{block.tokens:,}", lane, mark]
@@ -117,7 +118,7 @@ def _show_bill(out: Console, found: Explained) -> None:
     columns = [("unit", "l"), ("model", "l"), ("lane", "l"), ("tokens", "r"), ("rate", "r"), ("amount", "r")]
     rows = [_charge(each) for each in found.charges]
     if found.extra:
-        rows.append(["", "", figures.LANE_NAMES["extra"], "", "", figures.exact(found.extra)])
+        rows.append(["", "", LANE_NAMES["extra"], "", "", figures.exact(found.extra)])
     if not rows:
         out.print(f"Bill: {figures.UNPRICED if found.entry.unpriced else 'nothing was billed'}.")
         out.print()
@@ -131,7 +132,7 @@ def _charge(line: Charge) -> list[str]:
     return [
         f"{line.unit + 1} {line.kind}",
         fit(line.model, 24),
-        figures.LANE_NAMES.get(line.lane, line.lane),
+        LANE_NAMES.get(line.lane, line.lane),
         f"{line.tokens:,}",
         f"{figures.exact(line.rate * _MTOK)}/MTok",
         figures.exact(line.amount),

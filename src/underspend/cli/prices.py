@@ -16,6 +16,7 @@ from underspend.pricing.catalogue import Catalogue, catalogue, sheet
 from underspend.pricing.normalise import PROVIDERS, provider_id
 from underspend.pricing.table import Model, Rates, Row
 from underspend.reports import figures
+from underspend.reports.lanes import LANE_NAMES
 from underspend.reports.periods import parse, zone
 from underspend.reports.shapes import time_of, usd
 
@@ -92,7 +93,7 @@ def _usd(rates: Rates) -> dict[str, Any]:
 
 def _show(models: Sequence[Model], shapes: Sequence[dict[str, Any]], at: int, notes: tuple[str, ...]) -> None:
     out = console()
-    columns = [("model", "l"), *((figures.LANE_NAMES[lane.value].removeprefix("cache "), "r") for lane in Lane)]
+    columns = [("model", "l"), *((LANE_NAMES[lane.value].removeprefix("cache "), "r") for lane in Lane)]
     columns.append(("checked", "l"))
     rows = []
     for model, shape in zip(models, shapes, strict=True):

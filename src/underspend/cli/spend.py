@@ -11,9 +11,10 @@ from underspend.cli.reading import chosen, reading
 from underspend.core import money
 from underspend.core.usage import Lane
 from underspend.reports import figures
+from underspend.reports.lanes import EXTRA, LANE_NAMES
 from underspend.reports.shapes import spend_shape
 from underspend.reports.spend import By, Spend, spend
-from underspend.reports.sums import COST_LANES, EXTRA, Sums
+from underspend.reports.sums import COST_LANES, Sums
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,7 +71,7 @@ def _cells(name: str, sums: Sums) -> list[str]:
 def _show_lanes(out: Console, sums: Sums) -> None:
     rows = [
         [
-            figures.LANE_NAMES[lane],
+            LANE_NAMES[lane],
             "" if lane == EXTRA else figures.tokens(sums.tokens.lane(Lane(lane))),
             money.show(sums.lanes.get(lane, 0)),
             figures.share(sums.lanes.get(lane, 0), sums.paid),

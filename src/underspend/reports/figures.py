@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from underspend.core import money
 from underspend.core.evidence import Evidence
 from underspend.core.money import Money, to_usd
-from underspend.core.usage import Lane
-from underspend.reports.entry import Entry
 from underspend.reports.periods import clock_time
-from underspend.reports.sums import EXTRA, Sums
 
-LANE_NAMES = {
-    Lane.INPUT.value: "fresh input",
-    Lane.CACHE_WRITE_5M.value: "cache write 5m",
-    Lane.CACHE_WRITE_1H.value: "cache write 1h",
-    Lane.CACHE_READ.value: "cache read",
-    Lane.OUTPUT.value: "output",
-    EXTRA: "searches and fees",
-}
-"""The lanes of the bill in words."""
+if TYPE_CHECKING:
+    # Only for their names: they bring the database with them, which the audit need not wait for.
+    from underspend.reports.entry import Entry
+    from underspend.reports.sums import Sums
 
 UNPRICED = "unpriced"
 NONE = "—"

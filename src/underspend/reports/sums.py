@@ -13,10 +13,8 @@ from underspend.core.call import BillingMode
 from underspend.core.evidence import Evidence
 from underspend.core.money import Money
 from underspend.core.usage import Lane, Usage
+from underspend.reports.lanes import EXTRA
 from underspend.stores.schema import LANE_COSTS, LANE_TOKENS, calls
-
-EXTRA = "extra"
-"""What is billed beside tokens: web searches and the like."""
 
 COST_LANES = (*(lane.value for lane in Lane), EXTRA)
 

@@ -15,6 +15,7 @@ from underspend.core.advisor import Urgency
 from underspend.core.money import Money, show
 from underspend.reports import figures
 from underspend.reports.audit.group_table import spent
+from underspend.reports.lanes import LANE_NAMES
 from underspend.reports.periods import Step, label
 from underspend.web.charts.lane_bar import lane_bar
 from underspend.web.charts.lane_stack import Column, lane_stack
@@ -162,7 +163,7 @@ def _titled(chart: Markup) -> Markup:
 
 def _legend(totals: Totals) -> Markup:
     items = [
-        element("li", element("i", class_=f"lane-{lane}"), figures.LANE_NAMES[lane])
+        element("li", element("i", class_=f"lane-{lane}"), LANE_NAMES[lane])
         for lane, amount in totals.lanes.items()
         if amount
     ]
@@ -220,7 +221,7 @@ def _said(value: str | int) -> str:
 def _bill(totals: Totals) -> Markup:
     rows = [
         [
-            _named(figures.LANE_NAMES[lane], f"lane-{lane}"),
+            _named(LANE_NAMES[lane], f"lane-{lane}"),
             figures.tokens(totals.tokens[lane]) if lane in totals.tokens else "",
             show(amount),
             figures.share(amount, totals.cost),

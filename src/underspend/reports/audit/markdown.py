@@ -9,6 +9,7 @@ from underspend.audit.whole import Audit
 from underspend.core.money import show
 from underspend.reports import figures
 from underspend.reports.audit.group_table import spent
+from underspend.reports.lanes import LANE_NAMES
 
 _TOP = 10
 _GROUPS = {
@@ -41,7 +42,7 @@ def _lanes(report: Audit) -> str:
     totals = report.totals
     rows = [
         [
-            figures.LANE_NAMES[name],
+            LANE_NAMES[name],
             figures.tokens(totals.tokens[name]) if name != EXTRA else "",
             show(amount),
             figures.share(amount, totals.cost),

@@ -13,6 +13,7 @@ from underspend.reports import figures
 from underspend.reports.audit import sections
 from underspend.reports.audit.group_table import spent
 from underspend.reports.audit.layout import BOLD, LOUD, QUIET, WIDTH, Line, grid, heading, prose, shortened
+from underspend.reports.lanes import LANE_NAMES
 
 _URGENCIES = {
     Urgency.FIX_NOW: "Fix now",
@@ -75,7 +76,7 @@ def lanes(totals: Totals) -> Lines:
     """The bill by lane."""
     rows = [
         [
-            figures.LANE_NAMES[name],
+            LANE_NAMES[name],
             figures.tokens(totals.tokens[name]) if name != EXTRA else "",
             show(amount),
             figures.share(amount, totals.cost),

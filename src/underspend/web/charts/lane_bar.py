@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from underspend.core.money import Money
-from underspend.reports.figures import LANE_NAMES, share
+from underspend.reports.figures import share
+from underspend.reports.lanes import LANE_NAMES
 from underspend.reports.sums import COST_LANES
 from underspend.web.charts.markup import element
 

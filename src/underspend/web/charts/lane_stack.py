@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from underspend.core.money import Money, show
-from underspend.reports.figures import LANE_NAMES, exact
+from underspend.reports.figures import exact
+from underspend.reports.lanes import LANE_NAMES
 from underspend.reports.sums import COST_LANES
 from underspend.web.charts.markup import element
 

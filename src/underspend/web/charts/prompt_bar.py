@@ -6,7 +6,8 @@ from markupsafe import Markup
 
 from underspend.core.usage import Lane
 from underspend.reports.anatomy import Anatomy, Placed
-from underspend.reports.figures import LANE_NAMES, share, tokens
+from underspend.reports.figures import share, tokens
+from underspend.reports.lanes import LANE_NAMES
 from underspend.web.charts.markup import element
 
 _LONG = 10_000

@@ -9,6 +9,7 @@ from underspend.reports import figures
 from underspend.reports.anatomy import Anatomy, Placed
 from underspend.reports.entry import Entry
 from underspend.reports.explain import Charge, Choice, Explained, explain
+from underspend.reports.lanes import LANE_NAMES
 from underspend.web.charts.prompt_bar import prompt_bar
 from underspend.web.http import Request, Response
 from underspend.web.site import Site
@@ -110,7 +111,7 @@ def _block(number: int, block: Placed, most: int, edge: int | None) -> dict[str,
         "size": f"{block.piece.size:,} B",
         "tokens": f"{block.tokens:,}",
         "lane": lane,
-        "lane_name": figures.LANE_NAMES.get(lane, "not known"),
+        "lane_name": LANE_NAMES.get(lane, "not known"),
         "breakpoint": block.piece.breakpoint,
         "width": f"{100 * block.tokens / (most or 1):.1f}",
         "edge": number == edge,
@@ -122,7 +123,7 @@ def _charge(line: Charge) -> dict[str, str]:
         "unit": f"{line.unit + 1} · {line.kind}",
         "model": line.model,
         "lane": line.lane,
-        "lane_name": figures.LANE_NAMES.get(line.lane, line.lane),
+        "lane_name": LANE_NAMES.get(line.lane, line.lane),
         "tokens": f"{line.tokens:,}",
         "rate": f"{figures.exact(line.rate * _MTOK)} / MTok",
         "amount": figures.exact(line.amount),

@@ -13,10 +13,11 @@ from markupsafe import Markup
 from underspend.core.money import show
 from underspend.reports import figures
 from underspend.reports.filters import Filter
+from underspend.reports.lanes import EXTRA, LANE_NAMES
 from underspend.reports.overview import Overview, Period, overview
 from underspend.reports.periods import Step, clock_time
 from underspend.reports.spend import Row, Spend
-from underspend.reports.sums import COST_LANES, EXTRA, Sums
+from underspend.reports.sums import COST_LANES, Sums
 from underspend.reports.top import Session
 from underspend.web.charts.lane_bar import lane_bar
 from underspend.web.charts.lane_stack import Column, lane_stack
@@ -155,7 +156,7 @@ def _legend(sums: Sums) -> list[dict[str, str]]:
     return [
         {
             "lane": lane,
-            "name": figures.LANE_NAMES[lane],
+            "name": LANE_NAMES[lane],
             "paid": show(sums.lanes.get(lane, 0)),
             "share": figures.share(sums.lanes.get(lane, 0), sums.paid),
             "tokens": "" if lane == EXTRA else figures.tokens(getattr(sums.tokens, lane)),
