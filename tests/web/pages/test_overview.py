@@ -111,9 +111,8 @@ def test_a_call_appears_when_it_opens_and_is_filled_in_when_it_settles(url, fill
     assert row.locator("[data-f=paid]").inner_text() == "…"
     site.live.publish({**ROW, "state": "settled", "outcome": "ok", "cost_pico": 5 * 10**11, "input_tokens": 1000})
     # In one look: the figures are fetched anew soon after, from a ledger that does not hold this call.
-    first = "document.querySelector('tbody[data-live] tr')"
-    paid = f"{first}.querySelector('[data-f=paid]').textContent"
-    page.wait_for_function(f"{first}.dataset.id === 'live0001' && {paid} === '$0.500'")
+    first = 'tbody[data-live] tr:first-child[data-id="live0001"]'
+    page.locator(f"{first} [data-f=paid]", has_text="$0.500").wait_for()
     assert seen.complaints == []
 
 
