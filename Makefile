@@ -12,8 +12,7 @@ demo: $(VENV)/.run
 	$(BIN)/underspend demo --open
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=85
-	$(BIN)/python -m pytest -q tests/test_house_rules.py
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=97
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
