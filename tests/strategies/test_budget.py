@@ -29,6 +29,7 @@ def test_no_limit_asks_for_nothing_and_says_nothing() -> None:
     assert tuple(Budget().needs(call())) == ()
     assert list(Budget().decide(call(), context())) == []
     assert tuple(blocking().needs(call())) == ("day",)
+    assert tuple(blocking().needs(call(endpoint="count_tokens"))) == ()
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,8 @@ class Budget(Strategy):
             raise ValueError(f"day_usd is {self.day_usd}, which is below zero")
 
     def needs(self, call: Call) -> Iterable[str]:
-        """The day's spending, when there is a limit on it."""
-        del call
-        return ("day",) if self.day_usd else ()
+        """The day's spending, when there is a limit on it and the call can cost something."""
+        return ("day",) if self.day_usd and call.endpoint == "messages" else ()
 
     def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:
         """A refusal or a warning when the call may pass the limit."""
