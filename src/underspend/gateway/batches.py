@@ -20,6 +20,7 @@ from underspend.gateway.headers import first
 from underspend.gateway.transport import RawHeaders, UpstreamReply
 
 _RESULTS_URL = re.compile(rb'("results_url"\s*:\s*")https?://[^/"]+(?:/[^"]*?)?(/v1/messages/batches/)')
+_OK = 200
 _LARGEST_REWRITTEN = 16 * 1024 * 1024
 
 
@@ -29,7 +30,7 @@ async def rewritten(reply: UpstreamReply, request_headers: RawHeaders, prefix: s
     A reply that is no JSON, is refused, or is very large is left as it is.
     """
     host = first(request_headers, b"host")
-    if host is None or reply.status != 200 or "json" not in (first(reply.headers, b"content-type") or ""):  # noqa: PLR2004
+    if host is None or reply.status != _OK or "json" not in (first(reply.headers, b"content-type") or ""):
         return reply
     declared = first(reply.headers, b"content-length")
     if declared is not None and int(declared) > _LARGEST_REWRITTEN:
@@ -62,7 +63,7 @@ class Results:
 
     async def watched(self) -> AsyncGenerator[bytes, None]:
         """The reply's chunks, unchanged."""
-        if self._reply.status != 200:  # noqa: PLR2004
+        if self._reply.status != _OK:
             async with aclosing(self._reply.chunks) as chunks:
                 async for chunk in chunks:
                     yield chunk

@@ -37,6 +37,7 @@ from underspend.pricing.forecast import Forecast
 
 _PROMPT_CEILING_EXTRA = 1_024  # what the provider adds around a prompt (tool-use preambles) is less
 _INTENT_SECONDS = 5
+_ERRORS = 400
 
 
 @dataclass(slots=True, kw_only=True)
@@ -208,7 +209,7 @@ def _end(tap: Tap, reply: UpstreamReply, *, outcome: Outcome | None = None, note
     metered = tap.finish()
     if outcome is None:
         broke_off = tap.stream and metered.has_usage and not metered.complete
-        outcome = Outcome.ERROR if reply.status >= 400 else Outcome.CUT if broke_off else Outcome.OK  # noqa: PLR2004
+        outcome = Outcome.ERROR if reply.status >= _ERRORS else Outcome.CUT if broke_off else Outcome.OK
     return End(
         outcome=outcome,
         status=reply.status,

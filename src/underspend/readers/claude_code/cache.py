@@ -40,7 +40,7 @@ class Cache:
             return None
         head = _head(source)
         try:
-            with open(self._path(self.folder, source), "rb", buffering=0) as file:  # noqa: PTH123
+            with open(self._path(self.folder, source), "rb", buffering=0) as file:  # noqa: PTH123  (there may be thousands)
                 kept = file.readall()
         except OSError:
             return None
