@@ -8,6 +8,9 @@ import sys
 import pytest
 import running
 
+from underspend.core.errors import StoreError
+from underspend.gateway.serve import _make_folder
+
 
 def up(home, *options, config=None):
     home.mkdir(exist_ok=True)
@@ -59,6 +62,18 @@ def test_an_open_address_wants_an_access_key(tmp_path):
 @pytest.mark.parametrize("url", ["api.anthropic.com", "localhost:9000", "ftp://x", "http://", "http:///v1"])
 def test_an_upstream_that_is_no_address(tmp_path, url):
     one_line(up(tmp_path / "h", "--port", "0", "--upstream", url), 2, url, "https://api.anthropic.com")
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="its folder cannot be made") as caught:
+        _make_folder(tmp_path / "file" / "data")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_time_zone_that_is_none(tmp_path):
+    config = '[report]\ntimezone = "Mars/Olympus"\n'
+    one_line(up(tmp_path / "h", "--port", "0", config=config), 2, "Mars/Olympus", "Europe/Berlin")
 
 
 def test_a_second_gateway_on_the_same_folder(start, upstream, tmp_path):

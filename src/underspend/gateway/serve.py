@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import signal
 import socket
 import threading
@@ -11,14 +12,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import uvicorn
 from sqlalchemy import Engine
 
 from underspend.config.schema import Settings
-from underspend.core.errors import ConfigError, PortTakenError
+from underspend.core.errors import ConfigError, PortTakenError, StoreError
 from underspend.core.ports import Clock
 from underspend.gateway.app import Door, GatewayApp
 from underspend.gateway.asgi import App
@@ -72,7 +74,7 @@ def serve(
     """
     _check_bind(settings)
     _check_upstream(settings.upstream.anthropic)
-    settings.paths.data.mkdir(parents=True, exist_ok=True)
+    _make_folder(settings.paths.data)
     with ExitStack() as stack:
         stack.enter_context(exclusive(settings.paths.lock))
         listener = stack.enter_context(_listen(settings.gateway.host, settings.gateway.port))
@@ -170,7 +172,7 @@ def _parts(engine: Engine, settings: Settings, frame: _Frame) -> Parts:
 def _app(  # noqa: PLR0913  # the one place where the parts meet
     settings: Settings, frame: _Frame, ledger: SqlLedger, prices: Catalogue, upstream: HttpUpstream, *, local: App
 ) -> GatewayApp:
-    zone = ZoneInfo(settings.report.timezone) if settings.report.timezone else None
+    zone = _zone(settings.report.timezone)
     spending = Spending(zone, ledger.spent_since, frame.clock.now())
     books = Books(
         ledger=ledger,
@@ -235,6 +237,23 @@ def _check_bind(settings: Settings) -> None:
             problem="this address can be reached from other machines, and no access key is set",
             mend="Set [gateway] access_key, or listen on 127.0.0.1.",
         )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(path=folder, problem=f"its folder cannot be made ({error.strerror})") from error
+    if not os.access(folder, os.W_OK):
+        raise StoreError(path=folder, problem="its folder cannot be written")
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        mend = "Use an IANA name such as Europe/Berlin."
+        raise ConfigError(where=f"report.timezone = {name}", problem="this zone is not known", mend=mend) from error
 
 
 def _check_upstream(url: str) -> None:
