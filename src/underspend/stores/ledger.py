@@ -23,7 +23,7 @@ from underspend.stores.spool import Record, Spool
 
 _BATCH = 512
 _RETRY_SECONDS = 1.0
-_HOLD_SECONDS = 0.01
+_HOLD_SECONDS = 0.003
 
 Waiter = asyncio.Future[None]
 Fault = Callable[[str, str], None]

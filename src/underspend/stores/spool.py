@@ -38,10 +38,10 @@ class Spool:
     def put(self, records: list[Record]) -> None:
         """Keep the records: in the file, or in memory where it cannot be written."""
         records = [*self._memory, *(_bare(record) for record in records)]
-        self._memory = []
         try:
             _append(self._path, [_encode(_plain(record)) for record in records])
             self._in_file += len(records)
+            self._memory = []
         except OSError:
             self._memory = records
 
