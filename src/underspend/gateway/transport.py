@@ -5,7 +5,7 @@ A transport reports a client that goes away by cancelling the task that handles 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -56,13 +56,25 @@ class Responder(Protocol):
         ...
 
 
+class Chunks(Protocol):
+    """A body as it comes: an asynchronous iterator that raises UpstreamCutError when the body breaks off."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def __anext__(self) -> bytes: ...
+
+    async def aclose(self) -> None:
+        """Done with it; before its end this aborts the exchange."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamReply:
     """A reply's head and its body's chunks, as they came (still encoded as the headers say)."""
 
     status: int
     headers: RawHeaders
-    chunks: AsyncGenerator[bytes, None]
+    chunks: Chunks
 
 
 class UpstreamUnreachableError(Exception):

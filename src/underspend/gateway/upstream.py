@@ -1,103 +1,113 @@
-"""Upstream over aiohttp: one pool of kept-alive connections, bodies as they come, nothing decoded, nothing added."""
+"""The upstream behind a base URL: a pool of kept-alive connections; requests go out as they came."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
-import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
+from underspend.gateway.connection import Connection
+from underspend.gateway.dialling import dial, proxy_for
+from underspend.gateway.transport import RawHeaders, UpstreamReply, UpstreamUnreachableError
 
-from underspend.gateway.transport import (
-    RawHeaders,
-    UpstreamCutError,
-    UpstreamReply,
-    UpstreamUnreachableError,
-)
-
-_NOTHING_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _KEEP_ALIVE_SECONDS = 30  # below the idle time after which common upstreams close
-_HEADER_LIMIT = 65_536
-_PIECE = 256 * 1024
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_BODY_EXPECTED = {"POST", "PUT", "PATCH"}
+_SAFE_TO_REPEAT = {"GET", "HEAD", "OPTIONS"}
 
 
 class HttpUpstream:
     """An Upstream behind a base URL; may carry a path. Use as an async context manager."""
 
     def __init__(self, base_url: str, *, connect_seconds: float, idle_seconds: float) -> None:
-        self._base = base_url.rstrip("/")
-        self._timeout = aiohttp.ClientTimeout(
-            total=None, connect=None, sock_connect=connect_seconds, sock_read=idle_seconds or None
-        )
-        self._session: aiohttp.ClientSession | None = None
+        self._url = urlsplit(base_url.rstrip("/"))
+        self._connect_seconds = connect_seconds
+        self._idle_seconds = idle_seconds
+        self._free: list[Connection] = []
+        self._busy: set[Connection] = set()
+        self._open = False
 
     @property
     def name(self) -> str:
         """Host and port, for the ledger."""
-        return URL(self._base).authority
+        return self._url.netloc.rpartition("@")[2]
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
-            timeout=self._timeout,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_NOTHING_ADDED,
-            trust_env=URL(self._base).host not in _LOOPBACK,
-            max_line_size=_HEADER_LIMIT,
-            max_field_size=_HEADER_LIMIT,
-        )
+        self._open = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        self._open = False
+        for connection in [*self._free, *self._busy]:
+            connection.abort()
+        self._free.clear()
 
     async def send(
         self, method: str, target: str, headers: RawHeaders, body: bytes | AsyncIterator[bytes] | None
     ) -> UpstreamReply:
         """Forward a request; returns at the reply's head. Raises UpstreamUnreachableError."""
-        if self._session is None:
+        if not self._open:
             raise UpstreamUnreachableError("the gateway has not started")
-        fields = CIMultiDict[str]((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
-        sent: object = body
-        if isinstance(body, bytes) and len(body) > _PIECE:
-            fields.setdefault("content-length", str(len(body)))
-            sent = _pieces(body)
-        try:
-            reply = await self._session.request(
-                method,
-                URL(self._base + target, encoded=True),
-                headers=fields,
-                data=sent,
-                allow_redirects=False,
+        head = self._head(method, target, headers, body)
+        connection = self._kept()
+        if connection is not None:
+            try:
+                return await self._exchange(connection, method, head, body)
+            except UpstreamUnreachableError:
+                # It may have been closed for its age just then. What could have been billed is never sent twice.
+                if method not in _SAFE_TO_REPEAT or body is not None:
+                    raise
+        return await self._exchange(await self._dialled(), method, head, body)
+
+    def _head(
+        self, method: str, target: str, headers: RawHeaders, body: bytes | AsyncIterator[bytes] | None
+    ) -> bytes:
+        lines = [f"{method} {self._url.path}{target} HTTP/1.1\r\nhost: {self.name}\r\n".encode("latin-1")]
+        sized = False
+        for name, value in headers:
+            lines += (name, b": ", value, b"\r\n")
+            sized = sized or name == b"content-length"
+        if not sized and body is not None:
+            lines.append(
+                b"content-length: %d\r\n" % len(body) if isinstance(body, bytes) else b"transfer-encoding: chunked\r\n"
             )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UpstreamUnreachableError(str(error) or type(error).__name__) from error
-        return UpstreamReply(reply.status, list(reply.raw_headers), _chunks(reply))
+        elif not sized and method in _BODY_EXPECTED:
+            lines.append(b"content-length: 0\r\n")
+        lines.append(b"\r\n")
+        return b"".join(lines)
 
+    async def _exchange(
+        self, connection: Connection, method: str, head: bytes, body: bytes | AsyncIterator[bytes] | None
+    ) -> UpstreamReply:
+        self._busy.add(connection)
+        return await connection.exchange(method, head, body)
 
-async def _pieces(body: bytes) -> AsyncGenerator[memoryview, None]:
-    """A large body in views of itself: given whole, the client library copies it to put the head before it."""
-    view = memoryview(body)
-    for at in range(0, len(body), _PIECE):
-        yield view[at : at + _PIECE]
+    def _kept(self) -> Connection | None:
+        """The connection used last that is still good; those too old are closed."""
+        oldest = asyncio.get_running_loop().time() - _KEEP_ALIVE_SECONDS
+        while self._free:
+            connection = self._free.pop()
+            if not connection.closed and connection.free_since > oldest:
+                return connection
+            connection.abort()
+        return None
 
+    async def _dialled(self) -> Connection:
+        loop = asyncio.get_running_loop()
 
-async def _chunks(reply: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    try:
-        while chunk := await reply.content.readany():
-            yield chunk
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise UpstreamCutError(str(error) or type(error).__name__) from error
-    finally:
-        # After a whole body this gives the connection back; before its end it closes it, which aborts upstream.
-        if reply.content.at_eof():
-            reply.release()
-        else:
-            reply.close()
+        def made() -> Connection:
+            return Connection(loop, idle_seconds=self._idle_seconds, on_free=self._take_back)
+
+        return await dial(self._url, proxy_for(self._url), self._connect_seconds, made)
+
+    def _take_back(self, connection: Connection) -> None:
+        self._busy.discard(connection)
+        if connection.closed:
+            if connection in self._free:
+                self._free.remove(connection)
+            return
+        connection.free_since = asyncio.get_running_loop().time()
+        self._free.append(connection)

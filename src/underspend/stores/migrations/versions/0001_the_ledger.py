@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("rate_pico", sa.BigInteger(), nullable=False),
         sa.Column("amount_pico", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("call_id", "n"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "blocks",
@@ -33,6 +34,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("tokens", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "calls",
@@ -91,10 +93,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("calls", schema=None) as batch_op:
-        batch_op.create_index("calls_message_id", ["message_id"], unique=False)
+        known = sa.text("message_id IS NOT NULL")
+        batch_op.create_index("calls_message_id", ["message_id"], sqlite_where=known, postgresql_where=known)
         batch_op.create_index("calls_session", ["session", "started_at"], unique=False)
         batch_op.create_index("calls_started_at", ["started_at"], unique=False)
-        batch_op.create_index("calls_state", ["state"], unique=False)
+        still_open = sa.text("state = 'open'")
+        batch_op.create_index("calls_open", ["state"], sqlite_where=still_open, postgresql_where=still_open)
 
     op.create_table(
         "contents",
@@ -115,6 +119,7 @@ def upgrade() -> None:
         sa.Column("before_pico", sa.BigInteger(), nullable=True),
         sa.Column("after_pico", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("call_id", "n"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "prompts",
@@ -140,7 +145,7 @@ def downgrade() -> None:
     op.drop_table("decisions")
     op.drop_table("contents")
     with op.batch_alter_table("calls", schema=None) as batch_op:
-        batch_op.drop_index("calls_state")
+        batch_op.drop_index("calls_open")
         batch_op.drop_index("calls_started_at")
         batch_op.drop_index("calls_session")
         batch_op.drop_index("calls_message_id")

@@ -1,0 +1,302 @@
+"""One HTTP/1.1 connection to an upstream: bytes out, a parsed reply in, nothing decoded and nothing copied twice.
+
+A general client library spends more on one exchange than the whole rest of the gateway; this is what is left of it when
+requests go out as they came and replies are passed on as they come. Parsing is llhttp's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import cast
+
+import httptools
+
+from underspend.gateway.transport import RawHeaders, UpstreamCutError, UpstreamReply, UpstreamUnreachableError
+
+Freed = Callable[["Connection"], None]
+
+_HEAD_LIMIT = 256 * 1024
+_HIGH_WATER = 256 * 1024
+_INTERIM = range(100, 200)
+_SWITCHING = 101
+
+
+class _Body:
+    """The body of one reply. Not a generator: one that was never begun would not notice its closing."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection: Connection | None = connection
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._connection is None:
+            raise StopAsyncIteration
+        chunk = await self._connection.more()
+        if not chunk:
+            await self.aclose()
+            raise StopAsyncIteration
+        return chunk
+
+    async def aclose(self) -> None:
+        """End the exchange; before the reply's end this aborts it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.finish()
+
+
+class Connection(asyncio.Protocol):
+    """A connection carries one exchange at a time. `closed` once it can carry no more."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, idle_seconds: float, on_free: Freed) -> None:
+        self.closed = False
+        self.free_since = 0.0
+        self._loop = loop
+        self._idle_seconds = idle_seconds
+        self._free = on_free
+        self._transport: asyncio.Transport | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._begin("")
+
+    def _begin(self, method: str) -> None:
+        """Make ready for one exchange."""
+        self._parser = httptools.HttpResponseParser(self)
+        self._method = method
+        self._head: asyncio.Future[None] | None = None
+        self._headers: RawHeaders = []
+        self._head_size = 0
+        self._framed = False  # whether the reply says how long it is
+        self._whole = False
+        self._broken: str | None = None
+        self._parts: list[bytes] = []
+        self._waiting_size = 0
+        self._paused = False
+        self._reader: asyncio.Future[None] | None = None
+        self._wake_planned = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._active = 0.0
+        self._unsent = 0
+        self._sender: asyncio.Task[None] | None = None
+
+    async def exchange(self, method: str, head: bytes, body: bytes | AsyncIterator[bytes] | None) -> UpstreamReply:
+        """Send a request whose head is complete; returns at the reply's head.
+
+        A body without a length is sent in HTTP chunks, which the head has to say. Raises UpstreamUnreachableError, and
+        what the body's iterator raises.
+        """
+        self._begin(method)
+        self._head = self._loop.create_future()
+        self._active = self._loop.time()
+        if self._idle_seconds:
+            self._timer = self._loop.call_later(self._idle_seconds, self._look_at_silence)
+        try:
+            self._write(head, body)
+            await self._head
+        except BaseException:
+            self.abort()
+            raise
+        return UpstreamReply(self._parser.get_status_code(), self._headers, _Body(self))
+
+    def abort(self) -> None:
+        """Close at once; what is under way is lost."""
+        self.closed = True
+        self._stop_timer()
+        if self._sender is not None:
+            self._sender.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        self._free(self)
+
+    async def more(self) -> bytes:
+        """The next bytes of the reply's body, empty at its end. Raises UpstreamCutError."""
+        while not self._parts:
+            if self._whole:
+                return b""
+            if self._broken is not None:
+                raise UpstreamCutError(self._broken)
+            self._reader = self._loop.create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        parts, self._parts = self._parts, []
+        self._waiting_size = 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def finish(self) -> None:
+        """End the exchange: keep the connection after a whole reply; before its end close it, which aborts upstream."""
+        unsent = self._sender is not None and not self._sender.done()
+        if self._whole and not unsent and not self.closed:
+            self._head = None
+            self._free(self)
+        else:
+            self.abort()
+
+    def _write(self, head: bytes, body: bytes | AsyncIterator[bytes] | None) -> None:
+        transport = self._transport
+        if transport is None or self.closed:
+            raise UpstreamUnreachableError("the connection was closed")
+        if body is None:
+            transport.write(head)
+        elif isinstance(body, bytes):
+            transport.writelines([head, body])
+        else:
+            transport.write(head)
+            chunked = b"\r\ntransfer-encoding: chunked\r\n" in head
+            # A task of its own: upstream may answer before it has read everything.
+            self._sender = self._loop.create_task(self._stream(transport, body, chunked=chunked))
+            self._sender.add_done_callback(self._sent)
+
+    async def _stream(self, transport: asyncio.Transport, body: AsyncIterator[bytes], *, chunked: bool) -> None:
+        async for piece in body:
+            transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            self._active = self._loop.time()
+            if self._writable is not None:
+                await self._writable
+        if chunked:
+            transport.write(b"0\r\n\r\n")
+
+    def _sent(self, sender: asyncio.Task[None]) -> None:
+        if sender.cancelled() or (error := sender.exception()) is None:
+            return
+        if self._head is not None and not self._head.done():
+            self._head.set_exception(error)
+        self._fail(str(error) or type(error).__name__)
+
+    # ---- what the event loop tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is open."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came; a reader is woken a turn of the loop later, with all that has come by then."""
+        self._active = self._loop.time()
+        if self._whole or self._head is None:
+            self.abort()  # nobody asked for anything
+            return
+        if not self._head.done():
+            self._head_size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail("upstream wants to speak another protocol")
+        except httptools.HttpParserError as error:
+            self._fail(f"upstream does not speak HTTP/1.1: {error}")
+        if self._head_size > _HEAD_LIMIT and not self._head.done():
+            self._fail("the reply's head is too large")
+
+    def eof_received(self) -> None:
+        """Upstream has sent its last byte."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone: the proper end of a reply that does not say how long it is, else a break."""
+        self.closed = True
+        if self._writable is not None:
+            self._writable.set_result(None)
+            self._writable = None
+        self._free(self)
+        if self._head is None or self._whole:
+            return
+        if self._head.done() and not self._framed and exc is None and self._broken is None:
+            self._end()
+        else:
+            self._fail(str(exc) if exc is not None and str(exc) else "the connection was closed")
+
+    def pause_writing(self) -> None:
+        """Upstream reads slower than the client sends."""
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Upstream has caught up."""
+        if self._writable is not None:
+            self._writable.set_result(None)
+            self._writable = None
+
+    # ---- what the parser tells
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header of the reply."""
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The reply's head is whole."""
+        status = self._parser.get_status_code()
+        if status in _INTERIM and status != _SWITCHING:
+            return
+        self._framed = any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in self._headers)
+        if self._head is not None and not self._head.done():
+            self._head.set_result(None)
+        if self._method == "HEAD":
+            self.closed = True  # the parser would wait for the body that the head announces
+            self._end()
+
+    def on_body(self, body: bytes) -> None:
+        """Bytes of the body."""
+        self._parts.append(body)
+        self._waiting_size += len(body)
+        if self._waiting_size > _HIGH_WATER and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def on_message_complete(self) -> None:
+        """The reply is whole, or was an interim one before it."""
+        if self._head is not None and not self._head.done():
+            self._headers = []
+            return
+        if not self._parser.should_keep_alive():
+            self.closed = True
+        self._end()
+
+    # ---- how it ends
+
+    def _end(self) -> None:
+        self._whole = True
+        self._stop_timer()
+        if self.closed and self._transport is not None:
+            self._transport.close()
+        self._wake()
+
+    def _fail(self, why: str) -> None:
+        if self._whole or self._broken is not None:
+            return
+        self._broken = why
+        self.abort()
+        if self._head is not None and not self._head.done():
+            self._head.set_exception(UpstreamUnreachableError(why))
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._wake_planned:
+            self._wake_planned = True
+            self._loop.call_soon(self._wake_now)
+
+    def _wake_now(self) -> None:
+        self._wake_planned = False
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def _look_at_silence(self) -> None:
+        now = self._loop.time()
+        unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if self._paused or unsent != self._unsent:
+            self._active = now  # our client reads slowly, or a large request is still on its way
+        self._unsent = unsent
+        rest = self._active + self._idle_seconds - now
+        if rest <= 0:
+            self._fail(f"upstream was silent for {self._idle_seconds:g} s")
+        else:
+            self._timer = self._loop.call_later(rest, self._look_at_silence)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
