@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from asyncio import Future
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -65,8 +66,11 @@ class LedgerHealth:
 class LedgerPort(Protocol):
     """Where calls are written down. Writing twice what has the same id changes nothing."""
 
-    def intend(self, call: Row) -> Awaitable[None]:
-        """Resolves when the row is durable: in the database, or in the spool while that cannot be written."""
+    def intend(self, call: Row) -> Future[None]:
+        """Resolves when the row is durable: in the database, or in the spool while that cannot be written.
+
+        Whoever waits may resolve it himself, to go on without.
+        """
         ...
 
     def settle(self, settlement: Settlement) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import zlib
 from dataclasses import dataclass
-from typing import assert_never
+from typing import assert_never, cast
 
 from underspend.core.call import Call
 from underspend.core.edits import Edit, Refuse, SetModel, Warn
@@ -25,9 +26,12 @@ from underspend.pricing.cost import cost
 from underspend.tokens.estimate import Calibration
 
 
+_names = random.Random(secrets.randbits(256))  # noqa: S311  # names are to differ, not to be secret
+
+
 def new_id() -> str:
     """A name for a call: 16 hexadecimal digits, of which the first few tell it from the others."""
-    return secrets.token_hex(8)
+    return f"{_names.getrandbits(64):016x}"
 
 
 @dataclass(slots=True)
@@ -216,6 +220,11 @@ def open_row(plan: Plan, upstream: str) -> dict[str, Value]:
     }
 
 
+_LANE_COLUMNS = tuple((lane, f"{lane.value}_tokens", f"{lane.value}_pico") for lane in Lane)
+_LANE_MONEY = {lane: money for lane, _, money in _LANE_COLUMNS}
+_NO_MONEY: dict[str, Value] = dict.fromkeys(_LANE_MONEY.values(), 0)
+
+
 def settled_row(entry: Entry, end: End, bill: Bill, metered: Metered | None, now: int) -> dict[str, Value]:
     """What the end of a call adds to its row."""
     usage = metered.usage if metered is not None else Usage()
@@ -240,9 +249,12 @@ def settled_row(entry: Entry, end: End, bill: Bill, metered: Metered | None, now
         "duration_us": end.duration_us,
         "overhead_us": entry.overhead_us,
     }
-    for lane in Lane:
-        row[f"{lane.value}_tokens"] = usage.lane(lane)
-        row[f"{lane.value}_pico"] = bill.lane(lane)
+    for lane, tokens, _ in _LANE_COLUMNS:
+        row[tokens] = usage.lane(lane)
+    row.update(_NO_MONEY)
+    for line in bill.lines:
+        name = _LANE_MONEY[line.lane]
+        row[name] = cast("int", row[name]) + line.amount
     return row
 
 

@@ -18,6 +18,8 @@ Freed = Callable[["Connection"], None]
 
 _HEAD_LIMIT = 256 * 1024
 _HIGH_WATER = 256 * 1024
+_GATHER_SECONDS = 0.001  # events of a burst leave together; first bytes, last bytes and slow streams never wait
+_GATHER_SIZE = 16 * 1024
 _INTERIM = range(100, 200)
 _SWITCHING = 101
 
@@ -76,7 +78,8 @@ class Connection(asyncio.Protocol):
         self._waiting_size = 0
         self._paused = False
         self._reader: asyncio.Future[None] | None = None
-        self._wake_planned = False
+        self._handed_over = 0.0
+        self._gathering: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._active = 0.0
         self._unsent = 0
@@ -123,6 +126,7 @@ class Connection(asyncio.Protocol):
                 await self._reader
             finally:
                 self._reader = None
+        self._handed_over = self._active
         parts, self._parts = self._parts, []
         self._waiting_size = 0
         if self._paused and self._transport is not None:
@@ -177,7 +181,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came; a reader is woken a turn of the loop later, with all that has come by then."""
+        """Bytes came."""
         self._active = self._loop.time()
         if self._whole or self._head is None:
             self.abort()  # nobody asked for anything
@@ -245,7 +249,12 @@ class Connection(asyncio.Protocol):
         if self._waiting_size > _HIGH_WATER and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
-        self._wake()
+        if self._reader is None:
+            return
+        if self._active - self._handed_over >= _GATHER_SECONDS or self._waiting_size > _GATHER_SIZE:
+            self._wake()
+        elif self._gathering is None:
+            self._gathering = self._loop.call_later(_GATHER_SECONDS, self._wake)
 
     def on_message_complete(self) -> None:
         """The reply is whole, or was an interim one before it."""
@@ -275,12 +284,9 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
-        if self._reader is not None and not self._wake_planned:
-            self._wake_planned = True
-            self._loop.call_soon(self._wake_now)
-
-    def _wake_now(self) -> None:
-        self._wake_planned = False
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 

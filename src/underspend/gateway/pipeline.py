@@ -101,10 +101,16 @@ class Pipeline:
 
     async def _intend(self, entry: Entry) -> None:
         """Wait until the intent is durable, but not for ever: a disk that hangs may not hold up calls."""
+        durable = self.books.ledger.intend(entry.row)
+        late = durable.get_loop().call_later(_INTENT_SECONDS, self._go_on_without, durable)
         try:
-            async with asyncio.timeout(_INTENT_SECONDS):
-                await self.books.ledger.intend(entry.row)
-        except TimeoutError:
+            await durable
+        finally:
+            late.cancel()
+
+    def _go_on_without(self, durable: asyncio.Future[None]) -> None:
+        if not durable.done():
+            durable.set_result(None)
             self.status.fault("ledger", f"an intent was not durable within {_INTENT_SECONDS} s; the call went on")
 
     def _call(self, request: Request, route: Route, message: MessagesRequest | None, size: int) -> Call:

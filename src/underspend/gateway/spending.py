@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from underspend.core.money import Money
 
@@ -15,8 +15,8 @@ class Spending:
 
     def __init__(self, zone: tzinfo | None, spent_since: Callable[[int], Money], now: int) -> None:
         self._zone = zone
-        self._day = self._day_of(now)
-        self._spent = spent_since(self._start_of_day(now))
+        self._begins, self._ends = self._day_of(now)
+        self._spent = spent_since(self._begins)
         self._held: dict[str, Money] = {}
 
     def today(self, now: int) -> Money:
@@ -40,17 +40,14 @@ class Spending:
         self._spent += amount
 
     def _roll(self, now: int) -> None:
-        day = self._day_of(now)
-        if day != self._day:
-            self._day, self._spent = day, 0
-
-    def _local(self, now: int) -> datetime:
-        return datetime.fromtimestamp(now / _MICRO, UTC).astimezone(self._zone)
+        if not self._begins <= now < self._ends:
+            self._begins, self._ends = self._day_of(now)
+            self._spent = 0
 
     def _day_of(self, now: int) -> tuple[int, int]:
-        local = self._local(now)
-        return local.year, local.timetuple().tm_yday
+        """The day's first microsecond and the next day's."""
+        local = datetime.fromtimestamp(now / _MICRO, UTC).astimezone(self._zone)
+        return self._midnight(local.date()), self._midnight(local.date() + timedelta(days=1))
 
-    def _start_of_day(self, now: int) -> int:
-        midnight = self._local(now).replace(hour=0, minute=0, second=0, microsecond=0)
-        return int(midnight.timestamp()) * _MICRO
+    def _midnight(self, day: date) -> int:
+        return int(datetime.combine(day, time(), self._zone).astimezone(UTC).timestamp()) * _MICRO

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from asyncio import Future, get_running_loop
 
 from underspend.core.ports import LedgerHealth, Row, Settlement
 
@@ -15,10 +15,12 @@ class MemoryLedger:
         self.settlements: dict[str, Settlement] = {}
         self.sessions: dict[str, tuple[str, str]] = {}
 
-    def intend(self, call: Row) -> Awaitable[None]:
+    def intend(self, call: Row) -> Future[None]:
         """Keeps the row."""
         self.calls.setdefault(str(call["id"]), call)
-        return _nothing()
+        done = get_running_loop().create_future()
+        done.set_result(None)
+        return done
 
     def settle(self, settlement: Settlement) -> None:
         """Keeps the end of a call."""
@@ -34,7 +36,3 @@ class MemoryLedger:
     def health(self) -> LedgerHealth:
         """Always well."""
         return LedgerHealth("ok", 0)
-
-
-async def _nothing() -> None:
-    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -105,6 +106,13 @@ def _block_row(block: Block) -> Row:
 
 def _even(table: Table, rows: Rows) -> Rows:
     """The rows with the same columns each, as one statement for many rows wants them; the rest by default."""
-    columns = {name for row in rows for name in row}
-    absent = {name: None if table.c[name].server_default is None else 0 for name in sorted(columns)}
+    columns = frozenset([name for row in rows for name in row])
+    if all(len(row) == len(columns) for row in rows):
+        return rows
+    absent = _absent(table, columns)
     return [{**absent, **row} for row in rows]
+
+
+@lru_cache(maxsize=64)
+def _absent(table: Table, columns: frozenset[str]) -> dict[str, int | None]:
+    return {name: None if table.c[name].server_default is None else 0 for name in sorted(columns)}
