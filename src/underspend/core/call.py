@@ -33,6 +33,18 @@ class BillingMode(StrEnum):
     NONE = "none"
 
 
+class Verb(StrEnum):
+    """What a tool does, as far as its name tells."""
+
+    READ = "read"
+    EDIT = "edit"
+    RUN = "run"
+    SEARCH = "search"
+    FETCH = "fetch"
+    AGENT = "agent"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One piece of a prompt: a tool definition, a system block or a content block of a message.
@@ -40,6 +52,11 @@ class Block:
     `digest` is equal for equal content in whichever form the client wrote it (a string or a one-text-block list),
     and does not cover the breakpoint. `tokens` is a local estimate. `breakpoint` is the TTL asked for ("5m", "1h").
     `ref` ties a tool's result to its use (the provider's tool_use id). Nothing here holds text of the prompt.
+
+    `message` is the index of its message, -1 outside the messages, and `role` that message's. For a tool's use and its
+    result, `verb` says what the tool does, `subject` is a digest of what it did it to (a file's path, a command), and
+    `span` the first line and number of lines of a read, (0, 0) for the whole file. `edited` blocks are not as the
+    client sent them.
     """
 
     section: Section
@@ -50,6 +67,13 @@ class Block:
     tokens: int
     breakpoint: str | None = None
     ref: str | None = None
+    message: int = -1
+    role: str = ""
+    verb: Verb | None = None
+    subject: bytes | None = None
+    span: tuple[int, int] = (0, 0)
+    is_error: bool = False
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +97,8 @@ class Call:
     """A call as asked, or as edited so far: strategies see the edits of those before them.
 
     `time` is in microseconds since the epoch. `prompt_tokens` is a local estimate, `prompt_ceiling` a number the real
-    count will not exceed. `blocks` may be parsed only when first looked at.
+    count will not exceed. `kind` groups calls whose replies are alike (a role and agent type, or the kind of task an
+    API caller's prompt sets). `blocks` may be parsed only when first looked at, and are empty where nobody needs them.
     """
 
     id: str
@@ -88,5 +113,6 @@ class Call:
     size: int = 0
     effort: str | None = None
     speed: str | None = None
+    kind: str = ""
     identity: Identity = field(default_factory=Identity)
     blocks: Sequence[Block] = ()

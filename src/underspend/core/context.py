@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from underspend.core.call import Call
+from underspend.core.conversation import Conversation, Habits
 from underspend.core.money import Money
-from underspend.core.ports import Pricing
+from underspend.core.ports import Pricing, Rates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,13 +16,16 @@ class Context:
     """`now` is in microseconds since the epoch.
 
     `spent` is what has been billed per window the strategies asked for with `needs` ("day"), `held` what calls in
-    flight may still cost at most.
+    flight may still cost at most. `conversation` and `habits` tell of earlier calls; both are empty where nothing is
+    known yet, and a strategy then does what loses least.
     """
 
     now: int
     pricing: Pricing
     spent: Mapping[str, Money] = field(default_factory=dict)
     held: Money = 0
+    conversation: Conversation = field(default_factory=Conversation)
+    habits: Habits = field(default_factory=Habits)
 
     def worst_case(self, call: Call) -> Money:
         """The most this call can cost: its prompt's ceiling at the dearest prompt lane and all the output allowed.
@@ -33,3 +37,7 @@ class Context:
     def estimate(self, call: Call) -> Money | None:
         """The prompt's cost if nothing were cached; None for a model without a known price."""
         return self.pricing.estimate(call)
+
+    def rates(self, call: Call) -> Rates | None:
+        """Pico-dollars per token by lane for this call's model, time and prompt length; None for an unknown model."""
+        return self.pricing.rates(call)

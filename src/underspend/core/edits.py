@@ -1,7 +1,7 @@
 """The closed union of what a strategy may do to a call. Each edit says why, in words for the user.
 
-A new edit is added here, in `engine.apply` (what it does to the Call) and in the wire formats (what it does to the
-bytes); the type checker finds every place that must learn it.
+A new edit is added here, in `core.editing` (what it does to the Call) and in the wire formats (what it does to the
+bytes); the type checker finds every place that must learn it. `at` is an index into `Call.blocks`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,61 @@ class SetModel:
     """Send the call to another model of the same provider."""
 
     model: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetBreakpoint:
+    """Put a cache breakpoint on a block, or give the one there another lifetime ("5m", "1h")."""
+
+    at: int
+    ttl: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceContent:
+    """What a tool's result says becomes `text`; the block itself, its place and its `ref` stay. `tokens` is its size then."""
+
+    at: int
+    text: str
+    tokens: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShortenContent:
+    """Of a tool's result keep the first `head` and the last `tail` characters; a line between says what was left out."""
+
+    at: int
+    head: int
+    tail: int
+    tokens: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropMessages:
+    """Leave out the messages `first` to `last` (indices into the request's messages, both included)."""
+
+    first: int
+    last: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetMaxOutput:
+    """Allow the reply at most so many tokens."""
+
+    tokens: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetEffort:
+    """Ask for another effort ("low", "medium", "high" …)."""
+
+    effort: str
     why: str
 
 
@@ -42,14 +97,31 @@ class Refuse:
     why: str
 
 
-Edit: TypeAlias = SetModel | Warn | Refuse
+ContentEdit: TypeAlias = ReplaceContent | ShortenContent
+"""Edits of one block's content. Once made they are made again in every later call that holds the block."""
+
+Edit: TypeAlias = SetModel | SetBreakpoint | ContentEdit | DropMessages | SetMaxOutput | SetEffort | Warn | Refuse
 
 
 def alters_meaning(edit: Edit) -> bool:
     """Whether the reply could differ because of it; such edits are shadow until the user turns them on."""
-    return isinstance(edit, SetModel)
+    return not isinstance(edit, SetBreakpoint | Warn | Refuse)
 
 
 def changes(edit: Edit, call: Call) -> bool:
     """Whether the edit would do anything to this call."""
-    return not isinstance(edit, SetModel) or edit.model != call.model
+    match edit:
+        case SetModel(model=model):
+            return model != call.model
+        case SetBreakpoint(at=at, ttl=ttl):
+            return 0 <= at < len(call.blocks) and call.blocks[at].breakpoint != ttl
+        case ReplaceContent(at=at) | ShortenContent(at=at):
+            return 0 <= at < len(call.blocks)
+        case DropMessages(first=first, last=last):
+            return first <= last
+        case SetMaxOutput(tokens=tokens):
+            return tokens != call.max_output
+        case SetEffort(effort=effort):
+            return effort != call.effort
+        case _:
+            return True

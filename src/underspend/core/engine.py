@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
 
 from underspend.core.call import Call
 from underspend.core.context import Context
-from underspend.core.edits import Edit, Refuse, SetModel, Warn, changes
+from underspend.core.conversation import name_of
+from underspend.core.editing import apply
+from underspend.core.edits import Edit, Refuse, changes
 from underspend.core.money import Money
 from underspend.core.plan import Decision, Fault, Plan
 from underspend.core.strategy import State, Strategy
@@ -27,25 +28,15 @@ def observing(steps: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(Step(step.strategy, State.SHADOW) if step.state is State.ON else step for step in steps)
 
 
-def apply(edit: Edit, call: Call) -> Call:
-    """The call after one edit."""
-    match edit:
-        case SetModel(model=model):
-            return replace(call, model=model)
-        case Warn() | Refuse():
-            return call
-        case _:
-            assert_never(edit)
-
-
 def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
     """Ask each strategy in order and apply what it proposes when it is on.
 
-    Never raises: a strategy that fails is recorded as a fault and skipped with all its edits of this call.
-    The first refusal by a strategy that is on ends the run.
+    Edits of earlier calls to blocks that stand in this one are made again first, so that the prefix stays the one the
+    provider has cached. Never raises: a strategy that fails is recorded as a fault and skipped with all its edits of
+    this call. The first refusal by a strategy that is on ends the run.
     """
     asked, faults = call, list[Fault]()
-    decisions: list[Decision] = []
+    call, decisions = _made_again(call, steps, ctx)
     for step in steps:
         if step.state is State.OFF:
             continue
@@ -61,6 +52,24 @@ def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
         if refusal is not None and step.state is State.ON:
             return Plan(asked=asked, call=call, decisions=tuple(decisions), faults=tuple(faults), refusal=refusal)
     return Plan(asked=asked, call=call, decisions=tuple(decisions), faults=tuple(faults))
+
+
+def _made_again(call: Call, steps: Sequence[Step], ctx: Context) -> tuple[Call, list[Decision]]:
+    """The call with the edits of earlier calls, as far as their strategies are still on."""
+    kept = ctx.conversation.kept
+    on = {step.strategy.name for step in steps if step.state is State.ON}
+    decisions: list[Decision] = []
+    if not kept or not on:
+        return call, decisions
+    for at, block in enumerate(call.blocks):
+        found = kept.get(name_of(block))
+        if found is not None and found.strategy in on:
+            edit = replace(found.edit, at=at)
+            decisions.append(
+                Decision(strategy=found.strategy, edit=edit, applied=True, before=None, after=None, again=True)
+            )
+            call = apply(edit, call)
+    return call, decisions
 
 
 def _take(step: Step, edits: Iterable[Edit], call: Call, ctx: Context) -> tuple[Call, list[Decision]]:

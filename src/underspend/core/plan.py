@@ -13,7 +13,8 @@ from underspend.core.money import Money
 class Decision:
     """One proposed edit, whether it was applied, and the call's estimated price before and after it.
 
-    The prices are None where a model has no known price.
+    The prices are None where a model has no known price. `again` marks an edit made for an earlier call's sake: it was
+    decided and priced there.
     """
 
     strategy: str
@@ -21,6 +22,7 @@ class Decision:
     applied: bool
     before: Money | None
     after: Money | None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

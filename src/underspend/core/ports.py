@@ -23,8 +23,39 @@ class Clock(Protocol):
         ...
 
 
+class Rates(Protocol):
+    """Pico-dollars per token by lane."""
+
+    @property
+    def input(self) -> Money: ...
+
+    @property
+    def cache_write_5m(self) -> Money: ...
+
+    @property
+    def cache_write_1h(self) -> Money: ...
+
+    @property
+    def cache_read(self) -> Money: ...
+
+    @property
+    def output(self) -> Money | None: ...
+
+
 class Pricing(Protocol):
     """Prices a call before it is made."""
+
+    def rates(self, call: Call) -> Rates | None:
+        """The list prices a call would be billed at; None for a model without a known price."""
+        ...
+
+    def step_above(self, call: Call) -> int | None:
+        """The prompt length above which every token of the call is dearer; None where there is no such step."""
+        ...
+
+    def cache_minimum(self, model: str) -> int:
+        """The shortest prefix the model caches, in tokens."""
+        ...
 
     def estimate(self, call: Call) -> Money | None:
         """The prompt at the plain input rate; None for a model without a known price."""

@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from typing import assert_never, cast
 
 from underspend.core.call import Call
-from underspend.core.edits import Edit, Refuse, SetModel, Warn
+from underspend.core.edits import (
+    DropMessages,
+    Edit,
+    Refuse,
+    ReplaceContent,
+    SetBreakpoint,
+    SetEffort,
+    SetMaxOutput,
+    SetModel,
+    ShortenContent,
+    Warn,
+)
 from underspend.core.evidence import Evidence
 from underspend.core.money import Money
 from underspend.core.plan import Plan
@@ -24,7 +35,6 @@ from underspend.gateway.tap import Tap
 from underspend.pricing.catalogue import Catalogue
 from underspend.pricing.cost import cost
 from underspend.tokens.estimate import Calibration
-
 
 _names = random.Random(secrets.randbits(256))  # noqa: S311  # names are to differ, not to be secret
 
@@ -294,10 +304,22 @@ def decision_rows(plan: Plan) -> list[Row]:
     ]
 
 
-def _detail(edit: Edit) -> str | None:
+def _detail(edit: Edit) -> str | None:  # noqa: PLR0911  # one line for each edit there is
     match edit:
         case SetModel(model=model):
             return f"model → {model}"
+        case SetBreakpoint(at=at, ttl=ttl):
+            return f"breakpoint {ttl} on block {at}"
+        case ReplaceContent(at=at, tokens=tokens):
+            return f"block {at} → a note of {tokens} tokens"
+        case ShortenContent(at=at, tokens=tokens):
+            return f"block {at} → {tokens} tokens of its ends"
+        case DropMessages(first=first, last=last):
+            return f"messages {first} to {last} left out"
+        case SetMaxOutput(tokens=tokens):
+            return f"max_tokens → {tokens}"
+        case SetEffort(effort=effort):
+            return f"effort → {effort}"
         case Warn() | Refuse():
             return None
         case _:

@@ -62,9 +62,7 @@ class HttpUpstream:
                     raise
         return await self._exchange(await self._dialled(), method, head, body)
 
-    def _head(
-        self, method: str, target: str, headers: RawHeaders, body: bytes | AsyncIterator[bytes] | None
-    ) -> bytes:
+    def _head(self, method: str, target: str, headers: RawHeaders, body: bytes | AsyncIterator[bytes] | None) -> bytes:
         lines = [f"{method} {self._url.path}{target} HTTP/1.1\r\nhost: {self.name}\r\n".encode("latin-1")]
         sized = False
         for name, value in headers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from underspend.core.call import Call
 from underspend.core.money import Money, scale
+from underspend.core.ports import Rates as RatesPort
 from underspend.pricing.catalogue import Catalogue, catalogue
 from underspend.pricing.table import Model, Rates
 
@@ -18,6 +19,21 @@ class Forecast:
     def __init__(self, prices: Catalogue | None = None, *, places: tuple[str, ...] = ()) -> None:
         self._prices = prices or catalogue()
         self._places = places
+
+    def rates(self, call: Call) -> RatesPort | None:
+        """The list prices at the call's prompt length and time, standard tier; None for an unlisted model."""
+        return self._prices.rates(call.model, call.time, call.prompt_tokens, provider=call.provider)
+
+    def step_above(self, call: Call) -> int | None:
+        """The lowest prompt length above which the model is dearer; None where there is none."""
+        model = self._prices.find(call.model, provider=call.provider)
+        row = model.row(call.time, None) if model is not None else None
+        return min((tier.above for tier in row.tiers), default=None) if row is not None else None
+
+    def cache_minimum(self, model: str) -> int:
+        """The shortest prefix the model caches, in tokens; 0 for an unlisted model."""
+        found = self._prices.find(model, provider="anthropic")
+        return (found.min_cache or 0) if found is not None else 0
 
     def estimate(self, call: Call) -> Money | None:
         """The prompt at the plain input rate of its length, at the standard tier; None for an unlisted model."""

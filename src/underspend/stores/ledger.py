@@ -94,7 +94,9 @@ class SqlLedger:
     def open_calls(self) -> list[Row]:
         """The intents that were never settled: calls of a gateway that was killed."""
         with self._engine.connect() as connection:
-            found = connection.execute(select(schema.calls).where(schema.calls.c.state == literal_column("'open'"))).mappings()
+            found = connection.execute(
+                select(schema.calls).where(schema.calls.c.state == literal_column("'open'"))
+            ).mappings()
             return [dict(row) for row in found]
 
     def session_projects(self) -> dict[str, str]:
