@@ -6,23 +6,59 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from underspend.core.call import Call
+from underspend.core.call import Block, Call, Section
 from underspend.core.context import Context
 from underspend.core.edits import Edit
 from underspend.core.strategy import Strategy
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlatRates:
+    """The usual proportions: a write for 5 minutes 1.25, for an hour 2, a read 0.1 of the input rate, output 5."""
+
+    input: int = 100
+
+    @property
+    def cache_write_5m(self) -> int:
+        return self.input * 5 // 4
+
+    @property
+    def cache_write_1h(self) -> int:
+        return self.input * 2
+
+    @property
+    def cache_read(self) -> int:
+        return self.input // 10
+
+    @property
+    def output(self) -> int:
+        return self.input * 5
+
+
 class FlatPrices:
     """Every known model costs its rate for each prompt token; the worst case is ten times that."""
 
-    rates: ClassVar = {"dear": 10, "cheap": 1}
+    known: ClassVar = {"dear": 10, "cheap": 1}
+    step: int | None = None
+    minimum = 0
+
+    def rates(self, call: Call) -> FlatRates | None:
+        rate = self.known.get(call.model)
+        above = self.step is not None and call.prompt_tokens > self.step
+        return None if rate is None else FlatRates(input=rate * (50 if above else 10))
+
+    def step_above(self, call: Call) -> int | None:
+        return self.step
+
+    def cache_minimum(self, model: str) -> int:
+        return self.minimum
 
     def estimate(self, call: Call) -> int | None:
-        rate = self.rates.get(call.model)
+        rate = self.known.get(call.model)
         return None if rate is None else rate * call.prompt_tokens
 
     def worst_case(self, call: Call) -> int:
-        return 10 * self.rates.get(call.model, 100) * call.prompt_tokens
+        return 10 * self.known.get(call.model, 100) * call.prompt_tokens
 
 
 class NoPrices(FlatPrices):
@@ -39,6 +75,13 @@ def call(**more: Any) -> Call:
 
 def context(prices: FlatPrices | None = None, **more: Any) -> Context:
     return Context(**{"now": 0, "pricing": prices or FlatPrices(), **more})
+
+
+def result(ref: str = "t1", **more: Any) -> Block:
+    """A tool's result."""
+    base = {"section": Section.MESSAGES, "kind": "tool_result", "label": "Read result", "digest": ref.encode()}
+    base |= {"size": 70, "tokens": 20, "ref": ref, "message": 2, "role": "user"}
+    return Block(**{**base, **more})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

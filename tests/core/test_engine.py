@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.calls import NoPrices, Scripted, call, context, proposing
+from core.calls import NoPrices, Scripted, call, context, proposing, result
 from underspend.core.call import Call
-from underspend.core.edits import Edit, RefusalKind, Refuse, SetModel, Warn
+from underspend.core.conversation import Conversation, Kept, name_of
+from underspend.core.edits import ContentEdit, Edit, RefusalKind, Refuse, ReplaceContent, SetModel, ShortenContent, Warn
 from underspend.core.engine import Step, apply, run
 from underspend.core.plan import Decision, Fault
 from underspend.core.strategy import State, Strategy
@@ -111,6 +112,31 @@ def test_a_price_list_that_fails_stops_nothing() -> None:
     plan = run(call(), on(proposing(CHEAP)), context(NoPrices()))
     assert plan.call.model == "cheap"
     assert [(decision.before, decision.after) for decision in plan.decisions] == [(None, None)]
+
+
+def _kept(*edits: tuple[str, ContentEdit]) -> Conversation:
+    return Conversation(kept={name_of(result(ref)): Kept("scripted", edit) for ref, edit in edits})
+
+
+def test_what_was_done_to_a_block_is_done_again_wherever_it_stands() -> None:
+    gone, short = ReplaceContent(0, "gone", 3, why="stale"), ShortenContent(0, 9, 9, 6, why="long")
+    before = call(blocks=(result("t1"), result("t2")))
+    after = call(blocks=(result("t0"), result("t1", breakpoint="5m"), result("t3"), result("t2")))
+    first = run(before, on(proposing(replace(gone, at=0), replace(short, at=1))), context())
+    second = run(after, on(proposing()), context(conversation=_kept(("t1", gone), ("t2", short))))
+    assert [block.digest for block in second.call.blocks[1::2]] == [block.digest for block in first.call.blocks]
+    assert second.call.blocks[1].breakpoint == "5m"
+    assert [(decision.edit, decision.again) for decision in second.decisions] == [
+        (replace(gone, at=1), True),
+        (replace(short, at=3), True),
+    ]
+
+
+@pytest.mark.parametrize("state", [State.OFF, State.SHADOW])
+def test_a_strategy_that_is_not_on_does_nothing_again(state: State) -> None:
+    asked = call(blocks=(result("t1"),))
+    ctx = context(conversation=_kept(("t1", ReplaceContent(0, "gone", 3, why="stale"))))
+    assert run(asked, [Step(proposing(), state)], ctx).call is asked
 
 
 EDITS = st.sampled_from([CHEAP, SetModel("dear", why="back"), WARNING, REFUSAL, None, "junk"])

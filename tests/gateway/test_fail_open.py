@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 
 import pytest
@@ -16,6 +17,13 @@ def faults(gateway):
     }
 
 
+def until(holds):
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.01)
+
+
 def test_a_locked_ledger(start, upstream):
     upstream.script = lambda received: iter([http_json(message())])
     gateway = start(upstream.url)
@@ -23,32 +31,29 @@ def test_a_locked_ledger(start, upstream):
         holder.execute("BEGIN EXCLUSIVE")
         status, _, body = gateway.post("/v1/messages", BODY, {"x-claude-code-session-id": "locked"})
         assert (status, body) == (200, message())
+        until(lambda: gateway.status()["ledger"]["state"] == "spooling")
         assert "locked" in faults(gateway)["ledger"]
-        assert gateway.status()["ledger"]["state"] == "spooling"
         holder.execute("ROLLBACK")
-    import time
-
     time.sleep(1.1)
     gateway.post("/v1/messages", BODY)
     rows = gateway.rows(wait_for=2)
     assert [row["cost_pico"] for row in rows] == [rows[0]["cost_pico"]] * 2
-    assert gateway.status()["ledger"] == {"state": "ok", "waiting": 0}
+    until(lambda: gateway.status()["ledger"] == {"state": "ok", "waiting": 0})
 
 
 def test_a_full_disk(start, upstream, tmp_path):
-    """The database cannot be written and neither can the spool: records wait in memory."""
+    """The database cannot be written and neither can journal and spool: records wait in memory."""
     upstream.script = lambda received: iter([http_json(message())])
     home = tmp_path / "home"
     home.mkdir()
-    (home / "spool.jsonl").symlink_to("/dev/full")  # every write says: no space left
+    for name in ("journal.jsonl", "journal.jsonl.1", "spool.jsonl"):
+        (home / name).symlink_to("/dev/full")  # every write says: no space left
     gateway = start(upstream.url, home=home)
     with closing(sqlite3.connect(home / "ledger.sqlite3", isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         assert gateway.post("/v1/messages", BODY)[0] == 200
-        assert gateway.status()["ledger"]["state"] == "memory"
+        until(lambda: gateway.status()["ledger"]["state"] == "memory")
         holder.execute("ROLLBACK")
-    import time
-
     time.sleep(1.1)
     gateway.post("/v1/messages", BODY)
     assert len(gateway.rows(wait_for=2)) == 2

@@ -122,7 +122,7 @@ def test_each_part_may_fail_and_the_call_goes_through(component, breaks, monkeyp
 def test_a_disk_that_hangs_does_not_hold_up_calls(monkeypatch):
     monkeypatch.setattr("underspend.gateway.pipeline._INTENT_SECONDS", 0.05)
     made = pipeline(Upstream([message()]))
-    monkeypatch.setattr(made.books.ledger, "intend", lambda row: asyncio.sleep(60))
+    monkeypatch.setattr(made.books.ledger, "intend", lambda row: asyncio.get_running_loop().create_future())
     assert handle(made).status == 200
     assert "not durable" in made.status.snapshot()["faults"][0]["message"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -104,4 +105,7 @@ def test_the_first_word_on_a_session_stays(both: Both) -> None:
 
 def test_health_is_well_when_nothing_is_wrong(both: Both) -> None:
     both.intend(call("a"))
+    deadline = time.monotonic() + 10
+    while both.ledger.health().waiting and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert both.ledger.health() == LedgerHealth("ok", 0)

@@ -55,8 +55,9 @@ class Block:
 
     `message` is the index of its message, -1 outside the messages, and `role` that message's. For a tool's use and its
     result, `verb` says what the tool does, `subject` is a digest of what it did it to (a file's path, a command), and
-    `span` the first line and number of lines of a read, (0, 0) for the whole file. `edited` blocks are not as the
-    client sent them.
+    `span` the first line and number of lines of a read, (0, 0) for the whole file. `says` is a digest of what a result
+    says without its `ref`: equal for equal results of two uses; None where `digest` has no `ref` in it. `edited` blocks
+    are not as the client sent them.
     """
 
     section: Section
@@ -74,6 +75,7 @@ class Block:
     span: tuple[int, int] = (0, 0)
     is_error: bool = False
     edited: bool = False
+    says: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,8 @@ class Conversation:
     `calls` counts its earlier calls, `idle` is the microseconds since the last of them began (None before the first).
     `warm_tokens` is how much of the call's prompt, as edited so far, the provider's cache should still hold by its
     published rules; 0 when it is cold. `cold_at` is when what is warm dies (µs since the epoch), None when nothing is.
-    `kept` are content edits of earlier calls by `name_of` their block.
+    `kept` are content edits of earlier calls by `name_of` their block. `model` and `effort` are those the last call was
+    sent with, None where that is not known.
     """
 
     calls: int = 0
@@ -32,6 +33,8 @@ class Conversation:
     warm_tokens: int = 0
     cold_at: int | None = None
     kept: Mapping[bytes, Kept] = field(default_factory=dict)
+    model: str | None = None
+    effort: str | None = None
 
     @property
     def is_cold(self) -> bool:

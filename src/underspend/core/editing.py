@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import assert_never
 
 from underspend.core.call import Block, Call, Section
 from underspend.core.edits import (
+    ContentEdit,
     DropMessages,
     Edit,
     Refuse,
@@ -24,24 +26,38 @@ from underspend.core.edits import (
 def apply(edit: Edit, call: Call) -> Call:
     """The call after one edit. Raises IndexError for a block that is not there."""
     match edit:
-        case SetModel(model=model):
-            return replace(call, model=model)
+        case SetModel() | SetMaxOutput() | SetEffort():
+            return _set(edit, call)
         case SetBreakpoint(at=at, ttl=ttl):
             return _with_block(call, at, replace(call.blocks[at], breakpoint=ttl))
-        case ReplaceContent(at=at, text=text, tokens=tokens):
-            return _with_block(call, at, _made_over(call.blocks[at], f"replaced {text}", tokens))
-        case ShortenContent(at=at, head=head, tail=tail, tokens=tokens):
-            return _with_block(call, at, _made_over(call.blocks[at], f"shortened {head} {tail}", tokens))
+        case ReplaceContent(at=at) | ShortenContent(at=at):
+            return _with_block(call, at, _made_over(call.blocks[at], edit))
         case DropMessages(first=first, last=last):
             return _without(call, first, last)
-        case SetMaxOutput(tokens=tokens):
-            return replace(call, max_output=tokens)
-        case SetEffort(effort=effort):
-            return replace(call, effort=effort)
         case Warn() | Refuse():
             return call
         case _:
             assert_never(edit)
+
+
+def _set(edit: SetModel | SetMaxOutput | SetEffort, call: Call) -> Call:
+    match edit:
+        case SetModel(model=model):
+            return replace(call, model=model)
+        case SetMaxOutput(tokens=tokens):
+            return replace(call, max_output=tokens)
+        case SetEffort(effort=effort):
+            return replace(call, effort=effort)
+
+
+def apply_all(edits: Sequence[ContentEdit], call: Call) -> Call:
+    """The call after edits of its blocks' content, as if each was applied alone. Raises IndexError as `apply` does."""
+    blocks, difference = list(call.blocks), 0
+    for edit in edits:
+        block = _made_over(blocks[edit.at], edit)
+        difference += block.tokens - blocks[edit.at].tokens
+        blocks[edit.at] = block
+    return replace(call, blocks=tuple(blocks), prompt_tokens=max(0, call.prompt_tokens + difference))
 
 
 def _with_block(call: Call, at: int, block: Block) -> Call:
@@ -51,10 +67,19 @@ def _with_block(call: Call, at: int, block: Block) -> Call:
     return replace(call, blocks=tuple(blocks), prompt_tokens=max(0, call.prompt_tokens + difference))
 
 
-def _made_over(block: Block, how: str, tokens: int) -> Block:
-    """The block with other content: its digest follows from the old content and from what was done to it."""
-    digest = blake2b(how.encode(), key=block.digest, digest_size=16).digest()
-    return replace(block, digest=digest, tokens=tokens, edited=True)
+def _made_over(block: Block, edit: ContentEdit) -> Block:
+    """The block with other content. What is replaced leaves nothing behind: the digest then follows from the new text.
+
+    A shortened block's digest follows from its old one, so that the same shortening of the same block is the same.
+    """
+    if isinstance(edit, ReplaceContent):
+        said = blake2b(edit.text.encode(), digest_size=16).digest()
+        digest = blake2b((block.ref or "").encode(), key=said, digest_size=16).digest()
+    else:
+        how = f"shortened {edit.head} {edit.tail}".encode()
+        said = blake2b(how, key=block.says or block.digest, digest_size=16).digest()
+        digest = blake2b(how, key=block.digest, digest_size=16).digest()
+    return replace(block, digest=digest, says=said, tokens=edit.tokens, edited=True)
 
 
 def _without(call: Call, first: int, last: int) -> Call:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from underspend.core.call import Call
 
@@ -32,7 +32,7 @@ class SetBreakpoint:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceContent:
-    """What a tool's result says becomes `text`; the block itself, its place and its `ref` stay. `tokens` is its size then."""
+    """What a tool's result says becomes `text`; the block, its place and its `ref` stay. `tokens` is its size then."""
 
     at: int
     text: str
@@ -42,7 +42,7 @@ class ReplaceContent:
 
 @dataclass(frozen=True, slots=True)
 class ShortenContent:
-    """Of a tool's result keep the first `head` and the last `tail` characters; a line between says what was left out."""
+    """Keep the first `head` and last `tail` characters of a tool's result; a line between says what was left out."""
 
     at: int
     head: int
@@ -111,17 +111,25 @@ def alters_meaning(edit: Edit) -> bool:
 def changes(edit: Edit, call: Call) -> bool:
     """Whether the edit would do anything to this call."""
     match edit:
-        case SetModel(model=model):
-            return model != call.model
         case SetBreakpoint(at=at, ttl=ttl):
             return 0 <= at < len(call.blocks) and call.blocks[at].breakpoint != ttl
         case ReplaceContent(at=at) | ShortenContent(at=at):
             return 0 <= at < len(call.blocks)
         case DropMessages(first=first, last=last):
-            return first <= last
+            return any(first <= block.message <= last for block in call.blocks)
+        case _:
+            return _sets_otherwise(edit, call)
+
+
+def _sets_otherwise(edit: SetModel | SetMaxOutput | SetEffort | Warn | Refuse, call: Call) -> bool:
+    match edit:
+        case SetModel(model=model):
+            return model != call.model
         case SetMaxOutput(tokens=tokens):
             return tokens != call.max_output
         case SetEffort(effort=effort):
             return effort != call.effort
-        case _:
+        case Warn() | Refuse():
             return True
+        case _:
+            assert_never(edit)

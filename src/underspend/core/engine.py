@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from underspend.core.call import Call
 from underspend.core.context import Context
 from underspend.core.conversation import name_of
-from underspend.core.editing import apply
-from underspend.core.edits import Edit, Refuse, changes
+from underspend.core.editing import apply, apply_all
+from underspend.core.edits import ContentEdit, Edit, Refuse, changes
 from underspend.core.money import Money
 from underspend.core.plan import Decision, Fault, Plan
 from underspend.core.strategy import State, Strategy
@@ -57,19 +57,21 @@ def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
 def _made_again(call: Call, steps: Sequence[Step], ctx: Context) -> tuple[Call, list[Decision]]:
     """The call with the edits of earlier calls, as far as their strategies are still on."""
     kept = ctx.conversation.kept
-    on = {step.strategy.name for step in steps if step.state is State.ON}
-    decisions: list[Decision] = []
+    on = {getattr(step.strategy, "name", None) for step in steps if step.state is State.ON}
     if not kept or not on:
-        return call, decisions
+        return call, []
+    edits: list[ContentEdit] = []
+    decisions: list[Decision] = []
     for at, block in enumerate(call.blocks):
-        found = kept.get(name_of(block))
-        if found is not None and found.strategy in on:
-            edit = replace(found.edit, at=at)
-            decisions.append(
-                Decision(strategy=found.strategy, edit=edit, applied=True, before=None, after=None, again=True)
-            )
-            call = apply(edit, call)
-    return call, decisions
+        found = kept.get(name_of(block)) if block.ref is not None else None
+        if found is None or found.strategy not in on:
+            continue
+        edit = replace(found.edit, at=at)
+        edits.append(edit)
+        decisions.append(
+            Decision(strategy=found.strategy, edit=edit, applied=True, before=None, after=None, again=True)
+        )
+    return (apply_all(edits, call) if edits else call), decisions
 
 
 def _take(step: Step, edits: Iterable[Edit], call: Call, ctx: Context) -> tuple[Call, list[Decision]]:

@@ -27,19 +27,29 @@ class Rates(Protocol):
     """Pico-dollars per token by lane."""
 
     @property
-    def input(self) -> Money: ...
+    def input(self) -> Money:
+        """A fresh token of the prompt."""
+        ...
 
     @property
-    def cache_write_5m(self) -> Money: ...
+    def cache_write_5m(self) -> Money:
+        """A token written to the cache for five minutes."""
+        ...
 
     @property
-    def cache_write_1h(self) -> Money: ...
+    def cache_write_1h(self) -> Money:
+        """A token written to the cache for an hour."""
+        ...
 
     @property
-    def cache_read(self) -> Money: ...
+    def cache_read(self) -> Money:
+        """A token read from the cache."""
+        ...
 
     @property
-    def output(self) -> Money | None: ...
+    def output(self) -> Money | None:
+        """A token of the reply; None for a model that writes none."""
+        ...
 
 
 class Pricing(Protocol):

@@ -70,6 +70,11 @@ class AnthropicStreamMeter:
 
     def feed(self, chunk: bytes) -> None:
         """Take in the next bytes of the body."""
+        deltas = chunk.count(_DELTA_LINES)
+        if deltas and self._messages and self._sse.between_events and _holds_only(chunk, deltas):
+            # Nearly all of a stream is these, and of them only the size matters: not worth taking apart.
+            self._messages[-1].delta_bytes += max(0, len(chunk) - deltas * _DELTA_EVENT_FRAME)
+            return
         for data in self._sse.feed(chunk):
             self._take(data)
 
@@ -87,7 +92,6 @@ class AnthropicStreamMeter:
 
     def _take(self, data: bytes) -> None:
         if data.startswith(_DELTA_EVENT) and self._messages:
-            # Nearly all events are these, and of them only the size matters: not worth decoding.
             self._messages[-1].delta_bytes += max(0, len(data) - _DELTA_FRAME - _JSON_PER_DELTA)
             return
         try:
@@ -158,7 +162,20 @@ def metered_message(body: Json) -> Metered:
 _JSON_PER_DELTA = len(b'{"type":"text_delta","text":""}')
 _DELTA_EVENT = b'{"type":"content_block_delta"'
 _DELTA_FRAME = len(b'{"type":"content_block_delta","index":0,"delta":}')
+_DELTA_LINES = b"event: content_block_delta\ndata: " + _DELTA_EVENT
+_DELTA_EVENT_FRAME = len(b"event: content_block_delta\ndata: \n\n") + _DELTA_FRAME + _JSON_PER_DELTA
 _BYTES_PER_TOKEN = 4
+
+
+def _holds_only(chunk: bytes, deltas: int) -> bool:
+    """Whether a chunk is so many whole events of two lines each, and nothing else."""
+    return (
+        chunk.endswith(b"\n\n")
+        and chunk.count(b"\n\n") == deltas
+        and chunk.count(b"\n") == 3 * deltas
+        and chunk.startswith(_DELTA_LINES)
+        and b"\r" not in chunk
+    )
 
 
 def _output_of(message: _Message) -> int:

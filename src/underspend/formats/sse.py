@@ -16,6 +16,11 @@ class SseParser:
         self._tail = b""
         self._data: list[bytes] = []
 
+    @property
+    def between_events(self) -> bool:
+        """Whether everything so far belongs to whole events."""
+        return not self._tail and not self._data
+
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of each event completed by this chunk, in order."""
         if b"\r" in chunk or self._tail.endswith(b"\r"):

@@ -102,6 +102,8 @@ class Pipeline:
     async def _intend(self, entry: Entry) -> None:
         """Wait until the intent is durable, but not for ever: a disk that hangs may not hold up calls."""
         durable = self.books.ledger.intend(entry.row)
+        if durable.done():
+            return
         late = durable.get_loop().call_later(_INTENT_SECONDS, self._go_on_without, durable)
         try:
             await durable

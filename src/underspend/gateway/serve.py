@@ -152,7 +152,12 @@ def _make(settings: Settings, dashboard: Callable[[Parts], App], stack: ExitStac
     )
     stack.callback(engine.dispose)
     prices = catalogue().with_overrides(settings.prices)
-    ledger = SqlLedger(engine, settings.paths.spool, on_fault=frame.status.fault)
+    ledger = SqlLedger(
+        engine,
+        settings.paths.spool,
+        on_fault=frame.status.fault,
+        power_safe=settings.ledger.durability == "power",
+    )
     frame.status.ledger = ledger.health
     stack.enter_context(ledger)
     settle_interrupted(ledger, prices, frame.clock)

@@ -2,6 +2,7 @@
 
 from underspend.promptcache.cache import Cache, Split
 from underspend.promptcache.conversation import Ask, Commons, Conversation, Forecast, Reset, Why
+from underspend.promptcache.growing import Growing, Names
 from underspend.promptcache.models import Facts, facts
 from underspend.promptcache.prompt import InvalidPromptError, Piece, Prompt, Settings, build, next_pass, piece_of
 
@@ -12,7 +13,9 @@ __all__ = [
     "Conversation",
     "Facts",
     "Forecast",
+    "Growing",
     "InvalidPromptError",
+    "Names",
     "Piece",
     "Prompt",
     "Reset",

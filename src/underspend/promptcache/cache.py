@@ -69,14 +69,33 @@ class Cache:
     def __len__(self) -> int:
         return len(self._held)
 
-    def admit(self, prompt: Prompt, now: int) -> Split:
+    def find(self, prompt: Prompt, now: int) -> tuple[int, int]:
+        """The last position of a prompt that a request starting now would read, and until when it is held.
+
+        (-1, 0) where it would read nothing. Changes nothing.
+        """
+        best, until = -1, 0
+        for at, _ in prompt.breakpoints:
+            if prompt.sizes[at] >= prompt.minimum:
+                position = self._seen(prompt, at, now)
+                if position > best:
+                    best, until = position, self._held[prompt.digests[position]].until
+        return best, until
+
+    def admit(self, prompt: Prompt, now: int, *, at_least: int = -1, at_most: int | None = None) -> Split:
         """How a request that starts now is billed; what it reads is refreshed.
 
-        Nothing it writes can be read before `began` was called with the result.
+        Nothing it writes can be read before `began` was called with the result. The bounds are for what is known from
+        elsewhere of the last position read: that others had kept the prompt warm up to `at_least`, that all beyond
+        `at_most` was missed.
         """
         self._tidy(now)
         counted = [mark for mark in prompt.breakpoints if prompt.sizes[mark[0]] >= prompt.minimum]
         top = max((self._hit(prompt, at, now) for at, _ in counted), default=-1)
+        top = top if at_most is None else min(top, at_most)
+        if counted and top < at_least:
+            top = at_least
+            self._keep(prompt, top, now, LIFETIMES[counted[-1][1]])
         new = [mark for mark in counted if mark[0] > top]
         read = prompt.sizes[top] if top >= 0 else 0
         end_long = max((prompt.sizes[at] for at, ttl in new if ttl == LONG), default=read)
@@ -105,12 +124,25 @@ class Cache:
         """Forgets everything."""
         self._held.clear()
 
+    def _keep(self, prompt: Prompt, position: int, now: int, lifetime: int) -> None:
+        """What others keep warm is held from now on, as if it had been read."""
+        held = self._held.get(prompt.digests[position])
+        if held is None or not held.since <= now < held.until:
+            self._held[prompt.digests[position]] = _Held(now, now + lifetime, lifetime)
+
     def _hit(self, prompt: Prompt, at: int, now: int) -> int:
         """The position that a breakpoint finds, which is refreshed; -1 where it finds none."""
+        position = self._seen(prompt, at, now)
+        if position >= 0:
+            held = self._held[prompt.digests[position]]
+            held.until = max(held.until, now + held.lifetime)
+        return position
+
+    def _seen(self, prompt: Prompt, at: int, now: int) -> int:
+        known, digests = self._held, prompt.digests
         for position in range(at, max(at - _POSITIONS_SEEN, -1), -1):
-            held = self._held.get(prompt.digests[position])
+            held = known.get(digests[position])
             if held is not None and held.since <= now < held.until:
-                held.until = max(held.until, now + held.lifetime)
                 return position
         return -1
 

@@ -61,11 +61,12 @@ class Settings:
 class Prompt:
     """A prompt ready for the cache. `digests` and `sizes` are of the prefix that ends at each position.
 
-    `breakpoints` are (position, lifetime) in order; prefixes of fewer than `minimum` tokens are not cached.
+    A digest is equal for equal prefixes and for no others. `breakpoints` are (position, lifetime) in order; prefixes
+    of fewer than `minimum` tokens are not cached.
     """
 
-    digests: tuple[bytes, ...]
-    sizes: tuple[int, ...]
+    digests: Sequence[bytes]
+    sizes: Sequence[int]
     breakpoints: tuple[tuple[int, str], ...]
     minimum: int = 0
 
@@ -98,7 +99,7 @@ def build(pieces: Iterable[Piece], settings: Settings, *, minimum: int = 0, auto
     if automatic is not None:
         _mark_last(found, automatic)
     marked = tuple((at, piece.ttl) for at, piece in enumerate(found) if piece.ttl is not None)
-    _check(marked)
+    check_breakpoints(marked)
     return Prompt(*_prefixes(found, settings), breakpoints=marked, minimum=minimum)
 
 
@@ -127,7 +128,8 @@ def _mark_last(found: list[Piece], ttl: str) -> None:
     found[last] = replace(found[last], ttl=ttl)
 
 
-def _check(marked: Sequence[tuple[int, str]]) -> None:
+def check_breakpoints(marked: Sequence[tuple[int, str]]) -> None:
+    """Raises InvalidPromptError where the provider would: too many, or lifetimes out of order."""
     if len(marked) > MOST_BREAKPOINTS:
         raise InvalidPromptError(f"{len(marked)} breakpoints, where {MOST_BREAKPOINTS} are allowed")
     lifetimes = [ttl for _, ttl in marked]
@@ -137,7 +139,7 @@ def _check(marked: Sequence[tuple[int, str]]) -> None:
 
 def _prefixes(found: Sequence[Piece], settings: Settings) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
     """Digests and token counts of all prefixes. What invalidates a section is mixed in where that section begins."""
-    keys = _section_keys(settings)
+    keys = section_keys(settings)
     digest, size, entered = b"", 0, -1
     digests, sizes = [], []
     for piece in found:
@@ -151,7 +153,7 @@ def _prefixes(found: Sequence[Piece], settings: Settings) -> tuple[tuple[bytes, 
     return tuple(digests), tuple(sizes)
 
 
-def _section_keys(settings: Settings) -> tuple[bytes, ...]:
+def section_keys(settings: Settings) -> tuple[bytes, ...]:
     """The provider's invalidation table, section by section."""
     return (
         repr((settings.scope, settings.model)).encode(),

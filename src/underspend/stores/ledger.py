@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Literal, Self
 
 from sqlalchemy import Connection, Engine, func, literal_column, select
@@ -18,13 +17,15 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 from underspend.core.money import Money
 from underspend.core.ports import LedgerHealth, Row, Settlement, Value
 from underspend.stores import schema
+from underspend.stores.inbox import Inbox
+from underspend.stores.journal import Journal
 from underspend.stores.rows import RowWriter
 from underspend.stores.spool import Record, Spool
 
 _BATCH = 512
 _RETRY_SECONDS = 1.0
-_HOLD_SECONDS = 0.010
-_HOLD_ENDS = 8  # with the time above, what a kill can turn from exact into estimated: eight calls, or ten milliseconds
+_HOLD_SECONDS = 0.050
+_HOLD_RECORDS = 128  # more at once would hold up calls: while rows are made of them, the interpreter is busy
 
 Waiter = asyncio.Future[None]
 Fault = Callable[[str, str], None]
@@ -37,16 +38,21 @@ class _Stop:
 class SqlLedger:
     """A LedgerPort. Use as a context manager: leaving it writes what is queued.
 
+    Records are durable in the journal at once and in the database a moment later. With `power_safe`, or where the
+    journal cannot be written, intents wait for the database.
+
     While the database cannot be written, records go to the spool, and each fault is told to `on_fault`; the database
     is tried again every second. A record that the database refuses for what it holds is put aside, in
     `<spool>.rejected`, so that it does not keep the others from being written.
     """
 
-    def __init__(self, engine: Engine, spool: Path, *, on_fault: Fault) -> None:
+    def __init__(self, engine: Engine, spool: Path, *, on_fault: Fault, power_safe: bool = False) -> None:
         self._engine = engine
         self._spool = Spool(spool)
+        self._journal = Journal(spool.with_name("journal.jsonl"))
+        self._power_safe = power_safe
         self._on_fault = on_fault
-        self._queue: SimpleQueue[tuple[Record, Waiter | None] | _Stop] = SimpleQueue()
+        self._inbox: Inbox[tuple[Record, Waiter | None] | _Stop] = Inbox(_HOLD_RECORDS)
         self._rows = RowWriter()
         self._open: Connection | None = None
         self._down_until = 0.0
@@ -55,33 +61,43 @@ class SqlLedger:
         self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
 
     def __enter__(self) -> Self:
-        self._recover_spool()
+        self._recover()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._queue.put(_Stop())
+        self._inbox.put(_Stop(), urgent=True)
         self._thread.join()
         self._disconnect()
+        self._journal.close()
 
     def intend(self, call: Row) -> Waiter:
-        """Resolves when the row is durable, in the database or in the spool. Never fails."""
+        """Resolves when the row is durable: in the journal, else in the database or in the spool. Never fails."""
         waiter: Waiter = asyncio.get_running_loop().create_future()
-        self._put(("call", call), waiter)
+        record: Record = ("call", call)
+        if self._journal.append(record) and not self._power_safe:
+            self._put(record)
+            waiter.set_result(None)
+        else:
+            self._put(record, waiter)
         return waiter
 
     def settle(self, settlement: Settlement) -> None:
-        """Queues the end of a call."""
-        self._put(("settlement", settlement))
+        """Writes down the end of a call, and queues it for the database."""
+        record: Record = ("settlement", settlement)
+        self._journal.append(record)
+        self._put(record)
 
     def learn_session(self, session: str, project: str, directory: str) -> None:
         """Queues where a session works."""
         row: Row = {"session": session, "project": project, "directory": directory}
-        self._put(("session", row))
+        record: Record = ("session", row)
+        self._journal.append(record)
+        self._put(record)
 
     def _put(self, record: Record, waiter: Waiter | None = None) -> None:
         self._taken += 1
-        self._queue.put((record, waiter))
+        self._inbox.put((record, waiter), urgent=waiter is not None)
 
     def health(self) -> LedgerHealth:
         """Where records go now."""
@@ -111,54 +127,57 @@ class SqlLedger:
         with self._engine.connect() as connection:
             return int(connection.execute(total).scalar_one())
 
+    def _recover(self) -> None:
+        """Write what earlier gateways left in the spool and in the journal."""
+        self._recover_spool()
+        left = self._journal.left()
+        if left:
+            self._keep_somewhere(self._not_written(left))
+        with contextlib.suppress(OSError):
+            self._journal.open()
+        if not self._spool.in_memory:
+            self._journal.forget(0)
+
     def _recover_spool(self) -> None:
         with contextlib.suppress(SQLAlchemyError, OSError):
             self._spool.drain(self._write)
 
+    def _not_written(self, records: list[Record]) -> list[Record]:
+        """The records but for ends of calls that the database has: there they are fuller."""
+        names = [str(value.call["id"]) for _, value in records if isinstance(value, Settlement)]
+        settled: set[str] = set()
+        with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection:
+            for at in range(0, len(names), _BATCH):
+                known = schema.calls.c.id.in_(names[at : at + _BATCH])
+                found = select(schema.calls.c.id).where(known, schema.calls.c.state == "settled")
+                settled.update(connection.execute(found).scalars())
+        return [
+            record for record in records if not isinstance(record[1], Settlement) or record[1].call["id"] not in settled
+        ]
+
     def _write_all(self) -> None:
-        """Intents at once, since calls wait for them; ends of calls a moment later, several to a commit."""
-        held: list[Record] = []
-        due = 0.0
+        """Many records to a commit; at once where a call waits for one."""
         stopping = False
         while not stopping:
-            batch, waiters, stopping = self._next_batch(held_until=due if held else None)
-            try:
-                self._keep([record for record in batch if record[0] != "settlement"])
-            finally:
-                _wake(waiters)
-            now = time.monotonic()
-            due = due if held else now + _HOLD_SECONDS
-            held += [record for record in batch if record[0] == "settlement"]
-            if stopping or now >= due or len(held) >= _HOLD_ENDS:
-                self._keep(held)
-                held.clear()
+            items = self._inbox.take(hold=_HOLD_SECONDS, idle=_RETRY_SECONDS if self._spool.waiting else None)
+            stopping = any(isinstance(item, _Stop) for item in items)
+            queued = [item for item in items if not isinstance(item, _Stop)]
+            for at in range(0, len(queued) or 1, _BATCH):
+                self._keep_batch(queued[at : at + _BATCH])
         if self._spool.waiting:
             self._recover_spool()
 
-    def _next_batch(self, *, held_until: float | None) -> tuple[list[Record], list[Waiter], bool]:
-        wait = _RETRY_SECONDS if self._spool.waiting else None
-        if held_until is not None:
-            wait = max(0.0, held_until - time.monotonic())
+    def _keep_batch(self, items: list[tuple[Record, Waiter | None]]) -> None:
         try:
-            item = self._queue.get(timeout=wait)
-        except Empty:
-            return [], [], False
-        batch: list[Record] = []
-        waiters: list[Waiter] = []
-        while True:
-            if isinstance(item, _Stop):
-                return batch, waiters, True
-            record, waiter = item
-            batch.append(record)
-            if waiter is not None:
-                waiters.append(waiter)
-            if len(batch) >= _BATCH or self._queue.empty():
-                return batch, waiters, False
-            item = self._queue.get()
+            self._keep([record for record, _ in items])
+        finally:
+            _wake([waiter for _, waiter in items if waiter is not None])
 
     def _keep(self, batch: list[Record]) -> None:
         self._keep_somewhere(batch)
         self._kept += len(batch)
+        if not self._spool.in_memory:
+            self._journal.forget(self._kept)
 
     def _keep_somewhere(self, batch: list[Record]) -> None:
         if time.monotonic() < self._down_until:
@@ -197,9 +216,9 @@ class SqlLedger:
         connection = self._connection()
         try:
             with connection.begin():
-                intents = [value for kind, value in batch if kind == "call" and not isinstance(value, Settlement)]
-                self._rows.add_calls(connection, intents)
-                self._rows.write(connection, _last_ends(batch))
+                ends = _last_ends(batch)
+                self._rows.add_calls(connection, _still_open(batch, ends))
+                self._rows.write(connection, list(ends.values()))
                 for kind, value in batch:
                     if kind == "session" and not isinstance(value, Settlement):
                         self._rows.add_session(connection, value)
@@ -222,7 +241,13 @@ class SqlLedger:
                 opened.close()
 
 
-def _last_ends(batch: list[Record]) -> list[Settlement]:
+def _still_open(batch: list[Record], ends: Mapping[Value, Settlement]) -> list[Row]:
+    """The calls that begin in a batch and do not end in it."""
+    begun = [value for kind, value in batch if kind == "call" and not isinstance(value, Settlement)]
+    return [row for row in begun if row["id"] not in ends]
+
+
+def _last_ends(batch: list[Record]) -> dict[Value, Settlement]:
     """The last settlement of each call, at the start that the first one gave."""
     ends: dict[Value, Settlement] = {}
     for _, value in batch:
@@ -231,7 +256,7 @@ def _last_ends(batch: list[Record]) -> list[Settlement]:
             first = ends.get(name)
             began = {} if first is None else {"started_at": first.call["started_at"]}
             ends[name] = replace(value, call={**value.call, **began}) if began else value
-    return list(ends.values())
+    return ends
 
 
 _OF_THE_RECORD = (DataError, IntegrityError, InterfaceError, ProgrammingError)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import msgspec
+
 from underspend.core.ports import Row, Settlement
 
 Kind: TypeAlias = Literal["call", "settlement", "session"]
@@ -39,7 +41,7 @@ class Spool:
         """Keep the records: in the file, or in memory where it cannot be written."""
         records = [*self._memory, *(_bare(record) for record in records)]
         try:
-            _append(self._path, [_encode(_plain(record)) for record in records])
+            _append(self._path, [line_of(record) for record in records])
             self._in_file += len(records)
             self._memory = []
         except OSError:
@@ -58,18 +60,32 @@ class Spool:
     def reject(self, record: Record, reason: str) -> None:
         """Put aside a record that would block the others. Raises OSError when that cannot be written."""
         aside = self._path.with_name(f"{self._path.name}.rejected")
-        _append(aside, [_encode({"reason": reason, **_plain(_bare(record))})])
+        _append(aside, [_encode({"reason": reason, **_plain(record)}) + b"\n"])
 
     def _from_file(self) -> list[Record]:
-        if not self._in_file or not self._path.is_file():
-            return []
-        records: list[Record] = []
-        for line in self._path.read_bytes().splitlines():
-            try:
-                records.append(_record(json.loads(line)))
-            except (ValueError, KeyError, TypeError):
-                continue  # the half line of a crash: its call was never forwarded, or is settled at start as open
-        return records
+        return read_lines(self._path) if self._in_file else []
+
+
+def line_of(record: Record) -> bytes:
+    """A record as one line of a file, without the parts of a prompt."""
+    plain = _plain(record)
+    try:
+        return msgspec.json.encode(plain) + b"\n"
+    except (TypeError, ValueError, OverflowError):
+        return _encode(plain) + b"\n"
+
+
+def read_lines(path: Path) -> list[Record]:
+    """The records of a file of lines; none where there is no file."""
+    if not path.is_file():
+        return []
+    records: list[Record] = []
+    for line in path.read_bytes().splitlines():
+        try:
+            records.append(_record(json.loads(line)))
+        except (ValueError, KeyError, TypeError):
+            continue  # the half line of a crash: its call was never forwarded, or is settled at start as open
+    return records
 
 
 def _lines(path: Path) -> int:
@@ -80,7 +96,7 @@ def _append(path: Path, lines: list[bytes]) -> None:
     """Add whole lines. A half line that a crash or a full disk left at the end stays one of its own."""
     with path.open("ab+") as file:
         torn = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
-        file.write(b"\n" * torn + b"".join(line + b"\n" for line in lines))
+        file.write(b"\n" * torn + b"".join(lines))
 
 
 def _encode(value: object) -> bytes:

@@ -1,0 +1,159 @@
+"""Recorded traffic made ready for replay: every call with its prompt, its bill, and what its cache did.
+
+The unedited world is simulated once, beside the record. Where the two part, the record is right, and what it shows is
+noted for every other world too: a prompt that missed although it was warm misses there as well, one that others had
+kept warm is warm there.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from underspend.audit.replay.conversations import Recorded, common_prefixes, conversation
+from underspend.audit.replay.money import Paid, paid_for
+from underspend.core.history import History
+from underspend.core.money import Money
+from underspend.pricing.catalogue import Catalogue, catalogue
+from underspend.pricing.cost import cost
+from underspend.promptcache import Cache, Growing, Names, Settings, Split, facts
+
+_PART = 50
+"""Within one part of a prompt in 50 (2 %) the record agrees with the rules, as in the prediction's check."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """One call of the traffic. `expected` is how the rules, bounded by the record, split its unedited prompt.
+
+    `at_least` and `at_most` are the bounds, as positions of its blocks: what others had kept warm, what was missed.
+    `counted` is False for a call before the time that is looked at: it only leaves its traces.
+    """
+
+    recorded: Recorded
+    settings: Settings
+    minimum: int
+    paid: Paid = field(repr=False)
+    counted: bool = True
+    expected: Split = field(default_factory=Split)
+    at_least: int = -1
+    at_most: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Traffic:
+    """Calls in the order they were sent. `apart` is what was billed besides them, by project and session: replies
+    without a prompt of their own, which no policy can change. `missed` of `warm` tokens that the rules held to be
+    cached were billed anew."""
+
+    calls: list[Asked]
+    prices: Catalogue
+    apart: dict[tuple[str, str], Money] = field(default_factory=dict)
+    unpriced: dict[str, int] = field(default_factory=dict)
+    missed: int = 0
+    warm: int = 0
+
+    @property
+    def recorded(self) -> Money:
+        """The bill as it was."""
+        return sum(self.apart.values()) + sum(each.paid.total for each in self.calls if each.counted)
+
+
+Tick = Callable[[int, int], None]
+"""Hears how many of how many calls are done."""
+
+
+def silence(_done: int, _of: int) -> None:
+    """A `Tick` that tells nobody."""
+
+
+def traffic(history: History, prices: Catalogue | None = None, *, since: int | None = None) -> Traffic:
+    """The calls of a history. What was answered before `since` (µs) is replayed, but not counted."""
+    known = prices or catalogue()
+    rows = sorted(_all(history), key=lambda each: each.step.start)
+    made = Traffic(calls=[], prices=known)
+    world = _Unedited(made)
+    seen: set[str] = set()
+    for row in rows:
+        if row.step.reply.message_id not in seen:
+            seen.add(row.step.reply.message_id)
+            made.calls.append(world.asked(row, counted=since is None or row.step.reply.at >= since))
+    _set_apart(history, made, seen, since)
+    return made
+
+
+def _all(history: History) -> list[Recorded]:
+    prefixes = common_prefixes(history.timelines)
+    return [each for row, line in enumerate(history.timelines) for each in conversation(line, row, prefixes)]
+
+
+def _set_apart(history: History, made: Traffic, seen: set[str], since: int | None) -> None:
+    for line, reply in history.replies():
+        if reply.message_id in seen:
+            continue
+        seen.add(reply.message_id)
+        bill = cost(reply.metered, at=reply.at, catalogue=made.prices)
+        if since is None or reply.at >= since:
+            key = (line.project, line.session)
+            made.apart[key] = made.apart.get(key, 0) + bill.total
+            for model in bill.unpriced:
+                made.unpriced[model] = made.unpriced.get(model, 0) + 1
+
+
+class _Unedited:
+    """The world as it was, simulated beside its record."""
+
+    def __init__(self, made: Traffic) -> None:
+        self._made = made
+        self._cache, self._names = Cache(), Names()
+        self._prompts: dict[int, Growing] = {}
+
+    def asked(self, row: Recorded, *, counted: bool) -> Asked:
+        """The next call."""
+        step, prices = row.step, self._made.prices
+        bill = cost(step.reply.metered, at=step.reply.at, catalogue=prices)
+        for model in bill.unpriced if counted else ():
+            self._made.unpriced[model] = self._made.unpriced.get(model, 0) + 1
+        settings, minimum = settings_of(row.call.model, row.call.effort, row.call.speed, prices)
+        asked = Asked(
+            recorded=row,
+            settings=settings,
+            minimum=minimum,
+            paid=paid_for(step, bill, prices),
+            counted=counted,
+        )
+        self._simulate(asked)
+        return asked
+
+    def _simulate(self, asked: Asked) -> None:
+        row, step = asked.recorded, asked.recorded.step
+        growing = self._prompts.setdefault(row.row, Growing(self._names))
+        growing.follow(row.base, asked.settings)
+        prompt = growing.prompt(row.marks, asked.minimum)
+        top, _ = self._cache.find(prompt, step.start)
+        ruled, read = growing.sizes[top] if top >= 0 else 0, step.usage.cache_read
+        slack = step.usage.prompt // _PART
+        if read > ruled + slack:
+            asked.at_least = bisect_right(growing.sizes, read + slack) - 1
+        elif read < ruled - slack:
+            asked.at_most = bisect_right(growing.sizes, read + slack) - 1
+            self._made.missed += ruled - read
+        self._made.warm += ruled
+        asked.expected = self._cache.admit(prompt, step.start, at_least=asked.at_least, at_most=asked.at_most)
+        self._cache.began(asked.expected, step.reply.at)
+
+
+def settings_of(model: str, effort: str | None, speed: str | None, prices: Catalogue) -> tuple[Settings, int]:
+    """What the cache's key holds of a call, and the shortest prefix its model caches."""
+    listed = prices.find(model, provider="anthropic")
+    name = listed.id if listed else model
+    known = facts(name)
+    is_fast = speed not in {None, "standard"} and not known.ignores_speed
+    made = Settings(
+        model=name,
+        speed=str(speed) if is_fast else "standard",
+        thinking=known.thinking,
+        effort=effort or known.effort,
+    )
+    return made, (listed.min_cache if listed else None) or 0
