@@ -6,7 +6,8 @@ from underspend.core.call import Call, Identity, Role
 from underspend.core.plan import Plan
 from underspend.core.reply import Outcome
 from underspend.core.usage import Metered, Unit, Usage
-from underspend.gateway.books import End, guessed, new_id, open_row
+from underspend.gateway.books import guessed
+from underspend.gateway.entries import End, new_id, open_row
 
 CALL = Call(
     id="c1",

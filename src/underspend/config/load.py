@@ -55,6 +55,7 @@ def load(
         upstream=sections.upstream,
         ledger=sections.ledger,
         subscription=sections.subscription,
+        proof=sections.proof,
         privacy=sections.privacy,
         report=sections.report,
         steps=steps,

@@ -64,6 +64,15 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """How savings are shown to be real."""
+
+    holdout: Annotated[
+        float, Meta(ge=0, le=1, description="Share of sessions that strategies leave alone, to compare the rest with.")
+    ] = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Privacy:
     """What is kept of prompts and replies."""
 
@@ -87,6 +96,7 @@ class Sections:
     upstream: Upstream = field(default_factory=Upstream)
     ledger: Ledger = field(default_factory=Ledger)
     subscription: Subscription = field(default_factory=Subscription)
+    proof: Proof = field(default_factory=Proof)
     privacy: Privacy = field(default_factory=Privacy)
     report: Report = field(default_factory=Report)
 
@@ -110,6 +120,7 @@ class Settings:
     upstream: Upstream
     ledger: Ledger
     subscription: Subscription
+    proof: Proof
     privacy: Privacy
     report: Report
     steps: tuple[Step, ...]

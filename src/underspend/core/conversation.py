@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from underspend.core.call import Block, Role
 from underspend.core.edits import ContentEdit
+from underspend.core.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +22,27 @@ class Kept:
 class Conversation:
     """One session's main loop, or one of its sub-agents, before the call in question.
 
-    `calls` counts its earlier calls, `idle` is the microseconds since the last of them began (None before the first).
-    `warm_tokens` is how much of the call's prompt, as edited so far, the provider's cache should still hold by its
-    published rules; 0 when it is cold. `cold_at` is when what is warm dies (µs since the epoch), None when nothing is.
-    `kept` are content edits of earlier calls by `name_of` their block. `model` and `effort` are those the last call was
-    sent with, None where that is not known.
+    `calls` counts its earlier calls, `idle` is the microseconds since the last of them began (None before the first),
+    `gaps` are all such times of the conversation so far, sorted, the one before this call included. `warm_tokens` is
+    how much of the call's prompt, as edited so far, the provider's cache should still hold by its published rules; 0
+    when it is cold. `long_tokens` is the part of that which was written for an hour. `cold_at` is when what is warm
+    dies (µs since the epoch), None when nothing is. `kept` are content edits of earlier calls by `name_of` their block.
+    `model` and `effort` are those the last call was sent with, None where that is not known. `paid` is what the
+    conversation's calls have cost, `saved` what they would have cost without us less that: below zero where we have
+    cost money so far.
     """
 
     calls: int = 0
     idle: int | None = None
+    gaps: Sequence[int] = ()
     warm_tokens: int = 0
+    long_tokens: int = 0
     cold_at: int | None = None
     kept: Mapping[bytes, Kept] = field(default_factory=dict)
     model: str | None = None
     effort: str | None = None
+    paid: Money = 0
+    saved: Money = 0
 
     @property
     def is_cold(self) -> bool:

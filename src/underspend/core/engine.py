@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from underspend.core.call import Call
 from underspend.core.context import Context
-from underspend.core.conversation import name_of
+from underspend.core.conversation import Conversation, name_of
 from underspend.core.editing import apply, apply_all
 from underspend.core.edits import ContentEdit, Edit, Refuse, changes
 from underspend.core.money import Money
@@ -23,9 +23,12 @@ class Step:
     state: State
 
 
-def observing(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The same strategies, none of which may act: what is on is in shadow."""
-    return tuple(Step(step.strategy, State.SHADOW) if step.state is State.ON else step for step in steps)
+def observing(steps: Sequence[Step], *, limits: bool = True) -> tuple[Step, ...]:
+    """The same strategies, none of which may act: what is on is in shadow. Without `limits`, those still hold."""
+    return tuple(
+        Step(step.strategy, State.SHADOW) if step.state is State.ON and (limits or step.strategy.edits) else step
+        for step in steps
+    )
 
 
 def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
@@ -36,7 +39,7 @@ def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
     this call. The first refusal by a strategy that is on ends the run.
     """
     asked, faults = call, list[Fault]()
-    call, decisions = _made_again(call, steps, ctx)
+    call, decisions = made_again(call, steps, ctx.conversation)
     for step in steps:
         if step.state is State.OFF:
             continue
@@ -54,9 +57,9 @@ def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
     return Plan(asked=asked, call=call, decisions=tuple(decisions), faults=tuple(faults))
 
 
-def _made_again(call: Call, steps: Sequence[Step], ctx: Context) -> tuple[Call, list[Decision]]:
+def made_again(call: Call, steps: Sequence[Step], known: Conversation) -> tuple[Call, list[Decision]]:
     """The call with the edits of earlier calls, as far as their strategies are still on."""
-    kept = ctx.conversation.kept
+    kept = known.kept
     on = {getattr(step.strategy, "name", None) for step in steps if step.state is State.ON}
     if not kept or not on:
         return call, []

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from underspend.core.call import Call
+from underspend.core.call import Block, Call
 from underspend.core.money import Money
 
 Value: TypeAlias = str | int | bool | bytes | None
@@ -78,20 +78,29 @@ class Pricing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptParts:
-    """The raw JSON of a prompt's three parts, to be taken apart off the hot path; only digests of it are kept."""
+    """The raw JSON of a prompt's three parts, to be taken apart off the hot path; only digests of it are kept.
+
+    `blocks` and `turn` are what it was taken apart into, where that was done already.
+    """
 
     tools: bytes
     system: bytes
     messages: bytes
+    blocks: tuple[Block, ...] | None = None
+    turn: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """The end of a call: its whole row, and what belongs to it. `contents` is None unless the user stores content."""
+    """The end of a call: its whole row, and what belongs to it. `contents` is None unless the user stores content.
+
+    `effects` are what strategies saved on it.
+    """
 
     call: Row
     lines: Sequence[Row] = ()
     decisions: Sequence[Row] = ()
+    effects: Sequence[Row] = ()
     prompt: PromptParts | None = field(default=None, repr=False)
     contents: Row | None = field(default=None, repr=False)
 

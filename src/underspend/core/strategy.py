@@ -27,10 +27,12 @@ class Strategy(ABC):
     """A frozen dataclass whose fields are its settings in `[strategies.<name>]`.
 
     Only `decide` must be written. It is a pure function of its arguments: it may not await, read a clock or open a
-    socket (the type checker and the import contracts hold it to that).
+    socket (the type checker and the import contracts hold it to that). `edits` is False for one that never changes a
+    call (a limit): its calls need not be taken apart.
     """
 
     name: ClassVar[str]
+    edits: ClassVar[bool] = True
     default_state: ClassVar[State] = State.OFF
 
     def needs(self, call: Call) -> Iterable[str]:  # noqa: ARG002  # a strategy that needs nothing says so by silence

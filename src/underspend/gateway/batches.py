@@ -15,7 +15,8 @@ from underspend.core.reply import Outcome
 from underspend.formats import encodings
 from underspend.formats.anthropic_reply import metered_message
 from underspend.formats.lenient import decode, obj
-from underspend.gateway.books import Books, End, Entry, open_row
+from underspend.gateway.books import Books
+from underspend.gateway.entries import End, Entry, open_row
 from underspend.gateway.headers import first
 from underspend.gateway.transport import RawHeaders, UpstreamReply
 

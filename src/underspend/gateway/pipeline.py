@@ -10,15 +10,20 @@ from dataclasses import dataclass, replace
 from underspend.core import engine
 from underspend.core.call import BillingMode, Call, Identity
 from underspend.core.context import Context
+from underspend.core.conversation import Conversation
 from underspend.core.engine import Step
 from underspend.core.plan import Plan
 from underspend.core.ports import Clock, PromptParts
 from underspend.core.reply import Outcome, Reply
 from underspend.formats import anthropic_request
+from underspend.formats.anthropic_blocks import Anatomy
 from underspend.formats.anthropic_request import MessagesRequest
 from underspend.gateway import headers, refusals
-from underspend.gateway.books import Books, End, Entry, new_id
+from underspend.gateway.acting import Acting
+from underspend.gateway.books import Books
 from underspend.gateway.clock import elapsed_us
+from underspend.gateway.entries import End, Entry, new_id
+from underspend.gateway.holdout import NOBODY, Holdout
 from underspend.gateway.identity import Identifier
 from underspend.gateway.routes import Route, target_of
 from underspend.gateway.spending import Spending
@@ -54,6 +59,8 @@ class Pipeline:
     clock: Clock
     body_limit: int
     act_on_subscription: bool = False
+    acting: Acting | None = None
+    holdout: Holdout = NOBODY
 
     async def handle(self, request: Request, responder: Responder, route: Route) -> None:
         """Serve one call: read it, decide, write the intent down, forward, meter, settle."""
@@ -72,7 +79,8 @@ class Pipeline:
             return
         plan, edited = self._edit(plan, raw)
         sent = request.chunks() if edited is None else edited
-        entry = self.books.open(plan, prompt=_parts(message), body=raw)
+        held_out = self.holdout.holds(call.identity.session)
+        entry = self.books.open(plan, prompt=_parts(message, call), body=raw, held_out=held_out)
         end = End(outcome=Outcome.INTERRUPTED)
         try:
             await self._intend(entry)
@@ -117,6 +125,9 @@ class Pipeline:
 
     def _call(self, request: Request, route: Route, message: MessagesRequest | None, size: int) -> Call:
         identity = self._identify(request, route, message)
+        anatomy = self._anatomy(message)
+        if identity.turn is None and anatomy.turn is not None:
+            identity = replace(identity, turn=anatomy.turn)
         model = message.model if message is not None else ""
         return Call(
             id=new_id(),
@@ -132,7 +143,19 @@ class Pipeline:
             effort=message.effort if message is not None else None,
             speed=message.speed if message is not None else None,
             identity=identity,
+            kind=identity.agent_type or identity.role.value,
+            blocks=anatomy.blocks,
         )
+
+    def _anatomy(self, message: MessagesRequest | None) -> Anatomy:
+        """The request's blocks; none where no strategy would look at them."""
+        if self.acting is None or message is None:
+            return Anatomy()
+        try:
+            return self.acting.anatomy(message)
+        except Exception as error:  # noqa: BLE001  # fail open: strategies then have nothing to edit
+            self.status.fault("anatomy", f"{type(error).__name__}: {error}")
+            return Anatomy()
 
     def _decide(self, call: Call) -> Plan:
         """Run the strategies. No other task runs between reading what is held and holding this call's worst case."""
@@ -142,7 +165,13 @@ class Pipeline:
             plan = engine.run(
                 call,
                 self._steps_for(call),
-                Context(now=call.time, pricing=self.forecast, spent=spent, held=self.spending.held),
+                Context(
+                    now=call.time,
+                    pricing=self.forecast,
+                    spent=spent,
+                    held=self.spending.held,
+                    conversation=self._conversation(call),
+                ),
             )
             if wanted and plan.refusal is None:
                 self.spending.hold(call.id, self.forecast.worst_case(plan.call))
@@ -154,9 +183,14 @@ class Pipeline:
         return plan
 
     def _steps_for(self, call: Call) -> Sequence[Step]:
-        """Calls on a subscription are observed only, unless the user said otherwise."""
-        observed = call.identity.billing is BillingMode.OAUTH and not self.act_on_subscription
-        return engine.observing(self.steps) if observed else self.steps
+        """Calls on a subscription are observed only, unless the user said otherwise; so are sessions held out."""
+        if call.identity.billing is BillingMode.OAUTH and not self.act_on_subscription:
+            return engine.observing(self.steps)
+        held_out = self.holdout.holds(call.identity.session)
+        return engine.observing(self.steps, limits=False) if held_out else self.steps
+
+    def _conversation(self, call: Call) -> Conversation:
+        return self.acting.conversation(call) if self.acting is not None else Conversation()
 
     def _edit(self, plan: Plan, raw: bytes | None) -> tuple[Plan, bytes | None]:
         """The plan and the bytes to send: the client's own, but for the pieces a strategy changed."""
@@ -207,10 +241,11 @@ async def pass_on(reply: UpstreamReply, responder: Responder, tap: Tap | None) -
     await responder.end()
 
 
-def _parts(message: MessagesRequest | None) -> PromptParts | None:
+def _parts(message: MessagesRequest | None, call: Call) -> PromptParts | None:
     if message is None:
         return None
-    return PromptParts(tools=message.tools, system=message.system, messages=message.messages)
+    blocks = tuple(call.blocks) or None
+    return PromptParts(tools=message.tools, system=message.system, messages=message.messages, blocks=blocks)
 
 
 def _end(tap: Tap, reply: UpstreamReply, *, outcome: Outcome | None = None, notes: tuple[str, ...] = ()) -> End:

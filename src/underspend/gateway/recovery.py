@@ -6,7 +6,8 @@ from underspend.core.call import Call
 from underspend.core.ports import Clock, Row, Settlement
 from underspend.core.reply import Outcome
 from underspend.core.usage import Lane
-from underspend.gateway.books import bill_rows, guessed
+from underspend.gateway.books import guessed
+from underspend.gateway.entries import bill_rows
 from underspend.pricing.catalogue import Catalogue
 from underspend.pricing.cost import cost
 from underspend.stores.ledger import SqlLedger

@@ -22,11 +22,14 @@ from sqlalchemy import Engine
 from underspend.config.schema import Settings
 from underspend.core.errors import ConfigError, PortTakenError, StoreError
 from underspend.core.ports import Clock
+from underspend.core.strategy import State
+from underspend.gateway.acting import Acting
 from underspend.gateway.app import Door, GatewayApp
 from underspend.gateway.asgi import App
 from underspend.gateway.books import Books
 from underspend.gateway.clock import SystemClock
 from underspend.gateway.credentials import KeyHasher, secret_at
+from underspend.gateway.holdout import Holdout
 from underspend.gateway.identity import Identifier
 from underspend.gateway.live import Live
 from underspend.gateway.memory import keep_large_blocks, settle_in
@@ -178,6 +181,8 @@ def _app(  # noqa: PLR0913  # the one place where the parts meet
     settings: Settings, frame: _Frame, ledger: SqlLedger, prices: Catalogue, upstream: HttpUpstream, *, local: App
 ) -> GatewayApp:
     zone = _zone(settings.report.timezone)
+    edit = [step for step in settings.steps if step.state is not State.OFF and step.strategy.edits]
+    acting = Acting(settings.steps, prices) if edit else None
     spending = Spending(zone, ledger.spent_since, frame.clock.now())
     books = Books(
         ledger=ledger,
@@ -189,6 +194,7 @@ def _app(  # noqa: PLR0913  # the one place where the parts meet
         calibration=Calibration(),
         upstream=upstream.name,
         store_content=settings.privacy.store_content,
+        acting=acting,
     )
     identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
     pipeline = Pipeline(
@@ -202,6 +208,8 @@ def _app(  # noqa: PLR0913  # the one place where the parts meet
         clock=frame.clock,
         body_limit=settings.gateway.body_limit_mb * 1024 * 1024,
         act_on_subscription=settings.subscription.act,
+        acting=acting,
+        holdout=Holdout(settings.proof.holdout),
     )
     relay = Relay(upstream=upstream, books=books, identifier=identifier, status=frame.status)
     return GatewayApp(pipeline=pipeline, relay=relay, local=local, door=_door(settings), status=frame.status)

@@ -59,9 +59,11 @@ class Growing:
         digest, size = (digests[-1], sizes[-1]) if same else (_ROOT, 0)
         known, keys = self._names.known, section_keys(settings)
         for block in islice(blocks, same, None):
-            if _ORDER[entered] is not block.section or entered < 0:
-                for entered in range(entered + 1, _ORDER.index(block.section) + 1):  # noqa: PLW2901  # walks on
-                    digest = self._names.of(digest, keys[entered])
+            if entered < 0 or _ORDER[entered] is not block.section:
+                reached = _ORDER.index(block.section)
+                for key in keys[entered + 1 : reached + 1]:
+                    digest = self._names.of(digest, key)
+                entered = max(entered, reached)
             digest = known.setdefault((digest, block.digest), len(known).to_bytes(_WIDTH, "big"))
             size += block.tokens
             digests.append(digest)

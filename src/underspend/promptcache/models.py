@@ -15,13 +15,15 @@ class Facts:
 
     `effort` and `thinking` are its own defaults: leaving a setting out is the same as asking for them. A model that
     `strips_thinking` drops the thinking of finished turns from the prompt. One that `ignores_speed` serves and caches
-    "fast" as standard.
+    "fast" as standard. One that `binds_thinking` refuses its own thinking under a prompt that was changed before it; a
+    model that is not named is taken to, for refusing costs more than keeping.
     """
 
     effort: str = "high"
     thinking: str = "disabled"
     strips_thinking: bool = False
     ignores_speed: bool = False
+    binds_thinking: bool = True
 
 
 @lru_cache(maxsize=256)
@@ -33,6 +35,7 @@ def facts(model: str) -> Facts:
         thinking=data["defaults"]["thinking"].get(model, plain.thinking),
         strips_thinking=model in data["strips_thinking"]["models"],
         ignores_speed=model in data["ignores_speed"]["models"],
+        binds_thinking=model not in data["leaves_thinking_unbound"]["models"],
     )
 
 

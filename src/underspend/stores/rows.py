@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table
 
 from underspend.core.call import Block
 from underspend.core.ports import Row, Settlement
-from underspend.formats.anthropic_blocks import Anatomist
+from underspend.formats.anthropic_blocks import Anatomist, Anatomy
 from underspend.stores import schema
 from underspend.stores.upserts import Upserts
 
@@ -49,8 +49,10 @@ class RowWriter:
         # A call that is settled again may have fewer lines than before.
         write.delete(connection, schema.bill_lines, "call_id", ids)
         write.delete(connection, schema.decisions, "call_id", ids)
+        write.delete(connection, schema.effects, "call_id", ids)
         write.replace(connection, schema.bill_lines, [row for item in settlements for row in item.lines])
         write.replace(connection, schema.decisions, [row for item in settlements for row in item.decisions])
+        write.replace(connection, schema.effects, [row for item in settlements for row in item.effects])
         write.insert(connection, schema.blocks, self._new_blocks(blocks for _, blocks, _ in anatomies))
         write.replace(connection, schema.prompts, [row for _, _, row in anatomies if row is not None])
         kept = [item.contents for item in settlements if item.contents is not None]
@@ -71,7 +73,10 @@ class RowWriter:
         prompt = settlement.prompt
         if prompt is None:
             return settlement.call, (), None
-        anatomy = self._anatomist.anatomy(tools=prompt.tools, system=prompt.system, messages=prompt.messages)
+        if prompt.blocks is not None:
+            anatomy = Anatomy(prompt.blocks, prompt.turn)
+        else:
+            anatomy = self._anatomist.anatomy(tools=prompt.tools, system=prompt.system, messages=prompt.messages)
         call = settlement.call
         if call.get("turn") is None and anatomy.turn is not None:
             call = {**call, "turn": anatomy.turn}

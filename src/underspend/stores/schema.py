@@ -86,6 +86,7 @@ calls = Table(
     *(Column(name, BigInteger, nullable=False, server_default="0") for name in LANE_COSTS),
     Column("extra_pico", BigInteger, nullable=False, server_default="0"),
     Column("without_us_pico", BigInteger, nullable=False, server_default="0"),
+    Column("held_out", Boolean),
     Column("unpriced", String(255)),
     Column("evidence", String(12)),
     Column("notes", Text),
@@ -125,6 +126,15 @@ decisions = Table(
     Column("applied", Boolean, nullable=False),
     Column("before_pico", BigInteger),
     Column("after_pico", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+effects = Table(
+    "effects",
+    metadata,
+    Column("call_id", String(32), primary_key=True),
+    Column("strategy", String(64), primary_key=True),
+    Column("saved_pico", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -107,19 +108,21 @@ def _encode(value: object) -> bytes:
 def _bare(record: Record) -> Record:
     kind, value = record
     if isinstance(value, Settlement):
-        return kind, Settlement(call=value.call, lines=value.lines, decisions=value.decisions)
+        return kind, replace(value, prompt=None, contents=None)
     return kind, value
 
 
 def _plain(record: Record) -> dict[str, object]:
     kind, value = record
     if isinstance(value, Settlement):
-        return {"kind": kind, "call": value.call, "lines": value.lines, "decisions": value.decisions}
+        rest = {"lines": value.lines, "decisions": value.decisions, "effects": value.effects}
+        return {"kind": kind, "call": value.call, **rest}
     return {"kind": kind, "call": value}
 
 
 def _record(plain: dict[str, Any]) -> Record:
     kind, call = plain["kind"], plain["call"]
     if kind == "settlement":
-        return "settlement", Settlement(call=call, lines=plain["lines"], decisions=plain["decisions"])
+        effects = plain.get("effects") or ()
+        return "settlement", Settlement(call=call, lines=plain["lines"], decisions=plain["decisions"], effects=effects)
     return ("session" if kind == "session" else "call"), dict(call)

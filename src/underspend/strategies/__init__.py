@@ -5,9 +5,21 @@ To add one, write `strategies/<name>.py`, put its class here, and give it a test
 
 from underspend.core.strategy import Strategy
 from underspend.strategies.budget import Budget
+from underspend.strategies.cache_breakpoints import CacheBreakpoints
+from underspend.strategies.cache_ttl import CacheTtl
+from underspend.strategies.cold_prune import ColdPrune
+from underspend.strategies.dedupe_reads import DedupeReads
+from underspend.strategies.drop_stale_results import DropStaleResults
 from underspend.strategies.model_rules import ModelRules
+from underspend.strategies.trim_results import TrimResults
 
 BUILTIN: tuple[type[Strategy], ...] = (
     ModelRules,
+    DedupeReads,
+    TrimResults,
+    DropStaleResults,
+    ColdPrune,
+    CacheBreakpoints,
+    CacheTtl,
     Budget,
 )

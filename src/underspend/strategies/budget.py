@@ -22,6 +22,7 @@ class Budget(Strategy):
     """
 
     name: ClassVar[str] = "budget"
+    edits: ClassVar[bool] = False
     default_state: ClassVar[State] = State.ON
     day_usd: str = ""
     action: Literal["warn", "block"] = "warn"

@@ -163,7 +163,7 @@ class _Talk:
         self._blocks.append(block)
 
     def _marks(self, step: Step) -> tuple[tuple[int, str], ...]:
-        """Where this client puts breakpoints: before the messages and on the last block; none where it does not cache."""
+        """Where this client puts breakpoints: before the messages and on the last block; none if it does not cache."""
         usage = step.usage
         if not (usage.cache_read or usage.cache_write_5m or usage.cache_write_1h):
             return ()
@@ -226,14 +226,12 @@ def fitted(drafts: Sequence[Draft], room: int) -> list[int]:
     if total > room:
         others = total - results
         if others <= room and results:
-            return [
-                draft.guess * (room - others) // results if draft.is_result else draft.guess for draft in drafts
-            ]
+            return [draft.guess * (room - others) // results if draft.is_result else draft.guess for draft in drafts]
         return [guess * room // total for guess in guesses]
     if not results:
         return guesses
     more = min(room - total, results * (_STRETCH - 1))
-    return [guess + (guess * more // results if draft.is_result else 0) for draft, guess in zip(drafts, guesses, strict=True)]
+    return [draft.guess + (draft.guess * more // results if draft.is_result else 0) for draft in drafts]
 
 
 def _last_break(events: Sequence[Event]) -> int | None:

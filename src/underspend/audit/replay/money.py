@@ -15,8 +15,11 @@ from underspend.pricing.table import Model
 
 @dataclass(slots=True)
 class Paid:
-    """The bill of a reply. `plain` is its model where it was billed at nothing but list prices, `fees` what was billed
-    besides tokens. `unpriced` replies have no known price: they cost 0 in every world, and are counted apart."""
+    """The bill of a reply.
+
+    `plain` is its model where it was billed at nothing but list prices, `fees` what was billed besides tokens.
+    `unpriced` replies have no known price: they cost the same in every world, and are counted apart.
+    """
 
     total: Money
     fees: Money

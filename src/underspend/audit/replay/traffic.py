@@ -28,12 +28,14 @@ class Asked:
     """One call of the traffic. `expected` is how the rules, bounded by the record, split its unedited prompt.
 
     `at_least` and `at_most` are the bounds, as positions of its blocks: what others had kept warm, what was missed.
+    `visible` is from when others can read what it wrote: its reply's beginning, or its conversation's next call.
     `counted` is False for a call before the time that is looked at: it only leaves its traces.
     """
 
     recorded: Recorded
     settings: Settings
     minimum: int
+    visible: int
     paid: Paid = field(repr=False)
     counted: bool = True
     expected: Split = field(default_factory=Split)
@@ -43,9 +45,11 @@ class Asked:
 
 @dataclass(slots=True, kw_only=True)
 class Traffic:
-    """Calls in the order they were sent. `apart` is what was billed besides them, by project and session: replies
-    without a prompt of their own, which no policy can change. `missed` of `warm` tokens that the rules held to be
-    cached were billed anew."""
+    """Calls in the order they were sent.
+
+    `apart` is what was billed besides them, by project and session: replies without a prompt of their own, which no
+    policy can change. `missed` of `warm` tokens that the rules held to be cached were billed anew.
+    """
 
     calls: list[Asked]
     prices: Catalogue
@@ -75,10 +79,11 @@ def traffic(history: History, prices: Catalogue | None = None, *, since: int | N
     made = Traffic(calls=[], prices=known)
     world = _Unedited(made)
     seen: set[str] = set()
-    for row in rows:
+    for row, visible in zip(rows, _visible(rows), strict=True):
         if row.step.reply.message_id not in seen:
             seen.add(row.step.reply.message_id)
-            made.calls.append(world.asked(row, counted=since is None or row.step.reply.at >= since))
+            counted = since is None or row.step.reply.at >= since
+            made.calls.append(world.asked(row, visible=visible, counted=counted))
     _set_apart(history, made, seen, since)
     return made
 
@@ -86,6 +91,20 @@ def traffic(history: History, prices: Catalogue | None = None, *, since: int | N
 def _all(history: History) -> list[Recorded]:
     prefixes = common_prefixes(history.timelines)
     return [each for row, line in enumerate(history.timelines) for each in conversation(line, row, prefixes)]
+
+
+def _visible(rows: list[Recorded]) -> list[int]:
+    """When each call's writes can be read.
+
+    Copied calls bear one time, and yet each had read what the one before it wrote.
+    """
+    following: dict[int, int] = {}
+    found = []
+    for row in reversed(rows):
+        start, answered = row.step.start, row.step.reply.at
+        found.append(min(answered, following.get(row.row, answered)))
+        following[row.row] = start
+    return found[::-1]
 
 
 def _set_apart(history: History, made: Traffic, seen: set[str], since: int | None) -> None:
@@ -109,7 +128,7 @@ class _Unedited:
         self._cache, self._names = Cache(), Names()
         self._prompts: dict[int, Growing] = {}
 
-    def asked(self, row: Recorded, *, counted: bool) -> Asked:
+    def asked(self, row: Recorded, *, visible: int, counted: bool) -> Asked:
         """The next call."""
         step, prices = row.step, self._made.prices
         bill = cost(step.reply.metered, at=step.reply.at, catalogue=prices)
@@ -120,6 +139,7 @@ class _Unedited:
             recorded=row,
             settings=settings,
             minimum=minimum,
+            visible=visible,
             paid=paid_for(step, bill, prices),
             counted=counted,
         )
@@ -141,7 +161,7 @@ class _Unedited:
             self._made.missed += ruled - read
         self._made.warm += ruled
         asked.expected = self._cache.admit(prompt, step.start, at_least=asked.at_least, at_most=asked.at_most)
-        self._cache.began(asked.expected, step.reply.at)
+        self._cache.began(asked.expected, asked.visible)
 
 
 def settings_of(model: str, effort: str | None, speed: str | None, prices: Catalogue) -> tuple[Settings, int]:

@@ -1,0 +1,84 @@
+"""Which tool results may be made shorter now: what is not cached is free, what is cached must first have earned it.
+
+A cut in a cached prompt makes the provider write again all that stands behind it. How long the conversation goes on is
+unknown, so the rule is that of renting or buying skis: cut once the reading of what could have gone has cost as much
+as the rewriting will. Whatever comes, that is at most twice the cost of the best choice made in hindsight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from underspend.core.call import Block, Call, Section
+from underspend.core.context import Context
+from underspend.core.edits import ContentEdit
+from underspend.core.foresight import can_bear, written_at
+from underspend.core.ports import Rates
+
+_THINKING = frozenset({"thinking", "redacted_thinking"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An edit that might be made. `saves` is in tokens; for `calls` calls they have been read since they could go."""
+
+    edit: ContentEdit
+    saves: int
+    calls: int = 0
+
+
+def results(blocks: Sequence[Block], *, binds_thinking: bool) -> list[int]:
+    """The indices of tool results that may be edited at all, in order.
+
+    Not those that are edited already. And where the model binds its thinking to all that stands before it, not those
+    before a thinking block: the provider would refuse the call.
+    """
+    found: list[int] = []
+    for at in range(len(blocks) - 1, -1, -1):
+        block = blocks[at]
+        if block.section is not Section.MESSAGES or (binds_thinking and block.kind in _THINKING):
+            break
+        if block.kind == "tool_result" and not block.edited:
+            found.append(at)
+    found.reverse()
+    return found
+
+
+def free(cuts: Sequence[Cut], call: Call, ctx: Context) -> list[Cut]:
+    """Those behind all that is warm: they will be written anew in any case."""
+    starts = _starts(call.blocks)
+    return [cut for cut in cuts if starts[cut.edit.at] >= ctx.conversation.warm_tokens]
+
+
+def worth_it(cuts: Sequence[Cut], call: Call, ctx: Context) -> list[Cut]:
+    """Those that are free, and the longest tail of the others whose rent has reached the price of the rewriting.
+
+    `cuts` are in the order of their blocks. Nothing that the conversation could not bear to lose is spent.
+    """
+    rates = ctx.rates(call)
+    if not cuts or rates is None:
+        return []
+    starts = _starts(call.blocks)
+    warm = ctx.conversation.warm_tokens
+    first = next((number for number, cut in enumerate(cuts) if starts[cut.edit.at] >= warm), len(cuts))
+    return [*_bought(cuts[:first], starts, call, ctx, rates), *cuts[first:]]
+
+
+def _bought(cuts: Sequence[Cut], starts: Sequence[int], call: Call, ctx: Context, rates: Rates) -> Sequence[Cut]:
+    dearer = written_at(call.blocks, rates) - rates.cache_read
+    warm, rent, dropped, best, begin = ctx.conversation.warm_tokens, 0, 0, -1, len(cuts)
+    for number in range(len(cuts) - 1, -1, -1):
+        cut = cuts[number]
+        dropped += cut.saves
+        rent += cut.saves * cut.calls * rates.cache_read
+        price = max(0, warm - starts[cut.edit.at] - dropped) * dearer
+        if rent - price > best and can_bear(price, ctx):
+            best, begin = rent - price, number
+    return cuts[begin:]
+
+
+def _starts(blocks: Sequence[Block]) -> list[int]:
+    """The tokens before each block."""
+    return list(accumulate((block.tokens for block in blocks), initial=0))

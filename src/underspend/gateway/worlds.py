@@ -1,0 +1,196 @@
+"""What a call would have cost without us: the same traffic in worlds with fewer strategies, each with its own cache.
+
+World 0 has no strategy, world 1 the first on the list, and so on; the last is the one that is billed. A world is
+simulated apart from the one before it from the first edit of its strategy on: until then both are the same. What a
+strategy saved is the difference between its world and the one before, so a rewrite that it caused, now or later, is
+charged to it.
+"""
+
+from __future__ import annotations
+
+import copy
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from underspend.core.call import Call
+from underspend.core.editing import apply
+from underspend.core.money import Money
+from underspend.core.plan import Plan
+from underspend.core.usage import Metered, Usage
+from underspend.pricing.catalogue import Catalogue
+from underspend.pricing.cost import cost
+from underspend.promptcache import Cache, Growing, Names, Settings, Split, facts
+
+_CONVERSATIONS = 2_000
+_NAMES = 1_000_000
+_PART = 50
+"""Within one part of a prompt in 50 (2 %) the bill agrees with the rules; beyond, the bill is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one strategy's edits, of this call and of those before it, saved on this call; negative where they cost."""
+
+    strategy: str
+    saved: Money
+
+
+@dataclass(slots=True)
+class _World:
+    """The worlds of ranks `first` to `last`, as long as they are the same."""
+
+    first: int
+    last: int
+    cache: Cache = field(default_factory=Cache)
+    prompts: OrderedDict[str, Growing] = field(default_factory=OrderedDict)
+
+    def prompt(self, key: str, names: Names) -> Growing:
+        found = self.prompts.get(key)
+        if found is None:
+            found = self.prompts[key] = Growing(names)
+            if len(self.prompts) > _CONVERSATIONS:
+                self.prompts.popitem(last=False)
+        self.prompts.move_to_end(key)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a call ended, for the books of every world. Times in µs: when it was sent, when its reply began."""
+
+    sent: int
+    began: int
+    metered: Metered
+
+
+class Worlds:
+    """All worlds of one gateway. `strategies` are the names of those that are on, in order."""
+
+    def __init__(self, strategies: Sequence[str], prices: Catalogue) -> None:
+        self._prices = prices
+        self._ranks = {name: rank for rank, name in enumerate(strategies, start=1)}
+        self._names = Names()
+        self._worlds = [_World(0, len(strategies))]
+
+    def warm(self, key: str, call: Call, now: int) -> tuple[int, int | None]:
+        """The tokens of a prompt that the provider's cache should hold, and when they die (µs); (0, None) when cold."""
+        real = self._worlds[-1]
+        growing = real.prompt(key, self._names)
+        growing.follow(call.blocks, self._settings(call))
+        top, until = real.cache.find(growing.prompt(_marks(call), self._minimum(call)), now)
+        return (growing.sizes[top], until) if top >= 0 else (0, None)
+
+    def settle(self, key: str, plan: Plan, ended: Ended) -> tuple[Effect, ...]:
+        """Take in how a call ended, in every world. The effects of strategies in order, without those that had none."""
+        self._part(plan)
+        self._forget_names()
+        real = self._worlds[-1]
+        total = self._follow(real, key, plan.call)
+        bounds = self._bounds(real, key, plan.call, total, ended)
+        costs: list[Money] = []
+        for world in self._worlds:
+            call = self._call(plan, world.last) if world is not real else plan.call
+            own = total if world is real else self._follow(world, key, call)
+            prompt = world.prompts[key].prompt(_marks(call), self._minimum(call))
+            split = world.cache.admit(prompt, ended.sent, at_least=bounds[0], at_most=bounds[1])
+            world.cache.began(split, ended.began)
+            costs.append(self._cost(ended, split, (own, total), call, plan.call))
+        return tuple(
+            Effect(strategy, costs[number - 1] - costs[number])
+            for number in range(1, len(self._worlds))
+            for strategy in [self._first_of(self._worlds[number])]
+        )
+
+    def _first_of(self, world: _World) -> str:
+        return next(name for name, rank in self._ranks.items() if rank == world.first)
+
+    def _part(self, plan: Plan) -> None:
+        """Simulate apart what an edit has made different."""
+        for rank in sorted({self._ranks[each.strategy] for each in plan.decisions if self._counts(each.strategy)}):
+            at = next(n for n, world in enumerate(self._worlds) if world.first <= rank <= world.last)
+            world = self._worlds[at]
+            if world.first < rank:
+                self._worlds.insert(at + 1, _World(rank, world.last, copy.deepcopy(world.cache)))
+                world.last = rank - 1
+
+    def _counts(self, strategy: str) -> bool:
+        return strategy in self._ranks
+
+    def _call(self, plan: Plan, rank: int) -> Call:
+        """The call as it would have been sent with the strategies up to a rank."""
+        call = plan.asked
+        for decision in plan.decisions:
+            if decision.applied and self._ranks.get(decision.strategy, 0) <= rank:
+                call = apply(decision.edit, call)
+        return call
+
+    def _follow(self, world: _World, key: str, call: Call) -> int:
+        growing = world.prompt(key, self._names)
+        growing.follow(call.blocks, self._settings(call))
+        return growing.total
+
+    def _bounds(self, world: _World, key: str, call: Call, total: int, ended: Ended) -> tuple[int, int | None]:
+        """How far the bill says that the prompt was read, where that is not what the rules say: by positions."""
+        usage = ended.metered.usage
+        growing = world.prompts[key]
+        top, _ = world.cache.find(growing.prompt(_marks(call), self._minimum(call)), ended.sent)
+        ruled = growing.sizes[top] if top >= 0 else 0
+        read = usage.cache_read * total // max(1, usage.prompt)
+        slack = total // _PART
+        position = bisect_right(growing.sizes, read + slack) - 1
+        if read > ruled + slack:
+            return position, None
+        return (-1, position) if read < ruled - slack else (-1, None)
+
+    def _cost(self, ended: Ended, split: Split, totals: tuple[int, int], call: Call, sent: Call) -> Money:
+        """A world's bill: the reply as it was, its prompt as this world's cache would have split it."""
+        metered = ended.metered
+        own, total = totals
+        at = next((n for n, unit in enumerate(metered.units) if unit.billed and unit.usage.prompt), None)
+        if at is None:
+            return 0
+        units = list(metered.units)
+        if total:
+            billed = units[at].usage
+            units[at] = replace(units[at], usage=_scaled(split, billed.prompt * own // total, own, billed.output))
+        model = call.model if call.model != sent.model else None
+        return cost(replace(metered, units=tuple(units)), at=ended.sent, catalogue=self._prices, model=model).total
+
+    def _settings(self, call: Call) -> Settings:
+        listed = self._prices.find(call.model, provider=call.provider)
+        name = listed.id if listed is not None else call.model
+        known = facts(name)
+        is_fast = call.speed not in {None, "standard"} and not known.ignores_speed
+        return Settings(
+            model=name,
+            speed=str(call.speed) if is_fast else "standard",
+            thinking=known.thinking,
+            effort=call.effort or known.effort,
+        )
+
+    def _minimum(self, call: Call) -> int:
+        listed = self._prices.find(call.model, provider=call.provider)
+        return (listed.min_cache if listed is not None else None) or 0
+
+    def _forget_names(self) -> None:
+        """Begin anew once too much is known: a gateway runs for months. Until caches are full again the bill rules."""
+        if len(self._names) > _NAMES:
+            self._names = Names()
+            for world in self._worlds:
+                world.cache.clear()
+                world.prompts.clear()
+
+
+def _marks(call: Call) -> list[tuple[int, str]]:
+    return [(at, block.breakpoint) for at, block in enumerate(call.blocks) if block.breakpoint is not None]
+
+
+def _scaled(split: Split, prompt: int, total: int, output: int) -> Usage:
+    """A split of estimated tokens as one of billed tokens: shares of the prompt as it was counted."""
+    total = max(1, total)
+    read = split.cache_read * prompt // total
+    short = split.cache_write_5m * prompt // total
+    long = split.cache_write_1h * prompt // total
+    return Usage(prompt - read - short - long, short, long, read, output)

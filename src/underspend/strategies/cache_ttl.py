@@ -1,0 +1,95 @@
+"""Ask for five minutes or for an hour, call by call, by how long this user pauses."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from underspend.core.call import Block, Call, Role
+from underspend.core.context import Context
+from underspend.core.edits import Edit, SetBreakpoint
+from underspend.core.foresight import Chance, can_bear
+from underspend.core.ports import Rates
+from underspend.core.strategy import State, Strategy
+from underspend.promptcache.cache import LIFETIMES
+from underspend.promptcache.prompt import LONG, SHORT
+
+_PRIOR = Chance(2, 100)
+_PRIOR_OF_AGENTS = Chance(1, 300)
+"""How many calls a pause of 5 to 60 minutes follows, before anything is known of the user: 2.0 of 100 in the main loop
+(2.7 of 100 requests come more than five minutes after the one before, three in four of them within the hour); agents
+wait for tools only."""
+
+_PRIOR_CALLS = 100
+_PRIOR_CALLS_HERE = 50
+_LOOKBACK = 20
+_BLOCKS_TO_COME = 6
+"""What the next call is taken to add: words, a use or two, their results. Behind that the lookback must still reach."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheTtl(Strategy):
+    """Retimes the breakpoints that are there; none is added, moved or taken away.
+
+    An hour's lifetime for a call's few new tokens keeps the whole prompt before them alive for an hour, so one such
+    write every few calls insures all. A client that asks for five minutes is insured once the conversation has had
+    `pauses` pauses of five to sixty minutes; one that asks for an hour is given five minutes between those writes.
+    """
+
+    name: ClassVar[str] = "cache_ttl"
+    default_state: ClassVar[State] = State.ON
+    pauses: int = 2
+
+    def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:
+        """The lifetime that costs less on average, on the last breakpoint and on those that must not ask for less."""
+        marks = [at for at, block in enumerate(call.blocks) if block.breakpoint]
+        rates = ctx.rates(call)
+        if not marks or rates is None or not ctx.conversation.calls or call.identity.role is Role.SIDE:
+            return
+        asked = call.blocks[marks[-1]].breakpoint
+        wanted = self._lifetime(call, marks[-1], ctx, rates)
+        if wanted == asked:
+            return
+        if wanted == SHORT:
+            yield SetBreakpoint(marks[-1], SHORT, why="what was written for an hour just before keeps the rest alive")
+            return
+        for at in marks:
+            yield SetBreakpoint(at, LONG, why="pauses of over five minutes are usual here; so all of it outlives one")
+
+    def _lifetime(self, call: Call, last: int, ctx: Context, rates: Rates) -> str:
+        talk = ctx.conversation
+        upto = call.blocks[: last + 1]
+        size = sum(block.tokens for block in upto)
+        new = max(0, size - talk.warm_tokens)
+        exposed = size - _insured(upto, size, talk.long_tokens)
+        premium = new * (rates.cache_write_1h - rates.cache_write_5m)
+        loss = exposed * (rates.cache_write_5m - rates.cache_read)
+        pays = _chance(call, ctx).weighs_more(loss, premium)
+        if call.blocks[last].breakpoint == LONG:
+            # Five minutes save the premium; all that is exposed is lost if a pause comes now.
+            return SHORT if not pays and can_bear(loss - premium, ctx) else LONG
+        seen = bisect_right(talk.gaps, LIFETIMES[LONG]) - bisect_right(talk.gaps, LIFETIMES[SHORT])
+        return LONG if pays and seen >= self.pauses and can_bear(premium, ctx) else SHORT
+
+
+def _insured(upto: Sequence[Block], size: int, long_tokens: int) -> int:
+    """The tokens that a pause leaves alive: what was written for an hour, if the next call's lookback reaches it."""
+    rest = size - long_tokens
+    for behind, block in enumerate(reversed(upto)):
+        if rest <= 0:
+            break
+        if behind + 1 + _BLOCKS_TO_COME > _LOOKBACK:
+            return 0
+        rest -= block.tokens
+    return long_tokens
+
+
+def _chance(call: Call, ctx: Context) -> Chance:
+    """That a pause of 5 to 60 minutes follows this call: as for all users, for this one, in this conversation."""
+    role = call.identity.role
+    prior = _PRIOR_OF_AGENTS if role is Role.SUBAGENT else _PRIOR
+    short, long = LIFETIMES[SHORT], LIFETIMES[LONG]
+    habit = prior.seen(ctx.habits.gaps.get(role, ()), short, long, prior=_PRIOR_CALLS)
+    return habit.seen(ctx.conversation.gaps, short, long, prior=_PRIOR_CALLS_HERE)
