@@ -21,6 +21,7 @@ COMMANDS = {
     "status": "how the running gateway is",
     "open": "open the dashboard",
     "spend": "what was paid, by day, model, project, session or agent",
+    "savings": "what was really saved: billed, simulated, measured",
     "top": "the costliest calls and sessions",
     "tail": "calls as they happen",
     "explain": "one call: every block, lane, price and edit",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import cast
 
 import httptools
@@ -20,8 +21,12 @@ _HEAD_LIMIT = 256 * 1024
 _HIGH_WATER = 256 * 1024
 _GATHER_SECONDS = 0.001  # events of a burst leave together; first bytes, last bytes and slow streams never wait
 _GATHER_SIZE = 16 * 1024
+_PIECE = 256 * 1024  # TLS encrypts at once what it is given; in pieces, a body waits for upstream to read it
 _INTERIM = range(100, 200)
-_SWITCHING = 101
+
+
+class UnansweredError(UpstreamUnreachableError):
+    """The connection was closed without a byte of a reply: perhaps for its age, before the request came."""
 
 
 class _Body:
@@ -50,6 +55,10 @@ class _Body:
         if connection is not None:
             connection.finish()
 
+    def __del__(self) -> None:
+        if self._connection is not None:
+            self._connection.forsake()
+
 
 class Connection(asyncio.Protocol):
     """A connection carries one exchange at a time. `closed` once it can carry no more."""
@@ -61,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._idle_seconds = idle_seconds
         self._free = on_free
         self._transport: asyncio.Transport | None = None
+        self._secure = False
         self._writable: asyncio.Future[None] | None = None
         self._begin("")
 
@@ -69,9 +79,10 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._method = method
         self._head: asyncio.Future[None] | None = None
+        self._status = 0
         self._headers: RawHeaders = []
+        self._fields: RawHeaders = []  # of whatever the parser is at: an interim reply, the reply, its trailer
         self._head_size = 0
-        self._framed = False  # whether the reply says how long it is
         self._whole = False
         self._broken: str | None = None
         self._parts: list[bytes] = []
@@ -88,24 +99,27 @@ class Connection(asyncio.Protocol):
     async def exchange(self, method: str, head: bytes, body: bytes | AsyncIterator[bytes] | None) -> UpstreamReply:
         """Send a request whose head is complete; returns at the reply's head.
 
-        A body without a length is sent in HTTP chunks, which the head has to say. Raises UpstreamUnreachableError, and
-        what the body's iterator raises.
+        A body without a length is sent in HTTP chunks, which the head has to say. Raises UpstreamUnreachableError
+        (UnansweredError where nothing came back), and what the body's iterator raises.
         """
+        if self.closed:
+            raise UnansweredError("the connection was closed")
         self._begin(method)
-        self._head = self._loop.create_future()
+        self._head = answered = self._loop.create_future()
         self._active = self._loop.time()
         if self._idle_seconds:
             self._timer = self._loop.call_later(self._idle_seconds, self._look_at_silence)
         try:
             self._write(head, body)
-            await self._head
+            await answered
         except BaseException:
+            answered.cancel()
             self.abort()
             raise
-        return UpstreamReply(self._parser.get_status_code(), self._headers, _Body(self))
+        return UpstreamReply(self._status, self._headers, _Body(self))
 
-    def abort(self) -> None:
-        """Close at once; what is under way is lost."""
+    def abort(self, why: str = "the exchange was given up") -> None:
+        """Close at once; what is under way is lost, and whoever waits for it is told why."""
         self.closed = True
         self._stop_timer()
         if self._sender is not None:
@@ -113,6 +127,13 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._free(self)
+        if self._whole or self._broken is not None:
+            return
+        self._broken = why
+        if self._head is not None and not self._head.done():
+            kind = UpstreamUnreachableError if self._head_size else UnansweredError
+            self._head.set_exception(kind(why))
+        self._wake()
 
     async def more(self) -> bytes:
         """The next bytes of the reply's body, empty at its end. Raises UpstreamCutError."""
@@ -129,56 +150,75 @@ class Connection(asyncio.Protocol):
         self._handed_over = self._active
         parts, self._parts = self._parts, []
         self._waiting_size = 0
-        if self._paused and self._transport is not None:
+        if self._paused:
             self._paused = False
-            self._transport.resume_reading()
+            if not self.closed and self._transport is not None:
+                self._transport.resume_reading()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def finish(self) -> None:
-        """End the exchange: keep the connection after a whole reply; before its end close it, which aborts upstream."""
-        unsent = self._sender is not None and not self._sender.done()
-        if self._whole and not unsent and not self.closed:
+        """End the exchange: keep the connection after a whole reply; before its end close it, which aborts upstream.
+
+        Nor is it kept when a part of the request is still on its way, or when it was told to read no more.
+        """
+        transport = self._transport
+        if not self._whole or self.closed or self._paused or transport is None or self._uploading():
+            self.abort()
+        elif transport.get_write_buffer_size():
+            self.abort()
+        else:
             self._head = None
             self._free(self)
-        else:
-            self.abort()
+
+    def forsake(self) -> None:
+        """Finish an exchange whose body nobody holds any more; to be called from any thread."""
+        with suppress(RuntimeError):  # a loop that has ended has closed everything
+            self._loop.call_soon_threadsafe(self.finish)
 
     def _write(self, head: bytes, body: bytes | AsyncIterator[bytes] | None) -> None:
-        transport = self._transport
-        if transport is None or self.closed:
-            raise UpstreamUnreachableError("the connection was closed")
+        transport = cast("asyncio.Transport", self._transport)
         if body is None:
             transport.write(head)
-        elif isinstance(body, bytes):
-            transport.writelines([head, body])
-        else:
-            transport.write(head)
-            chunked = b"\r\ntransfer-encoding: chunked\r\n" in head
-            # A task of its own: upstream may answer before it has read everything.
-            self._sender = self._loop.create_task(self._stream(transport, body, chunked=chunked))
-            self._sender.add_done_callback(self._sent)
+            return
+        if isinstance(body, bytes):
+            if not self._secure or len(body) <= _PIECE:
+                transport.writelines([head, body])
+                return
+            body = _pieces(body)
+        transport.write(head)
+        chunked = b"\r\ntransfer-encoding: chunked\r\n" in head
+        # A task of its own: upstream may answer before it has read everything.
+        self._sender = self._loop.create_task(self._stream(transport, body, chunked=chunked))
+        self._sender.add_done_callback(self._sent)
 
     async def _stream(self, transport: asyncio.Transport, body: AsyncIterator[bytes], *, chunked: bool) -> None:
         async for piece in body:
+            if not piece:
+                continue  # as a chunk it would be the last
             transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
             self._active = self._loop.time()
             if self._writable is not None:
                 await self._writable
         if chunked:
             transport.write(b"0\r\n\r\n")
+        self._active = self._loop.time()
 
     def _sent(self, sender: asyncio.Task[None]) -> None:
         if sender.cancelled() or (error := sender.exception()) is None:
             return
         if self._head is not None and not self._head.done():
             self._head.set_exception(error)
-        self._fail(str(error) or type(error).__name__)
+        self.abort(f"the request's body broke off: {str(error) or type(error).__name__}")
+
+    def _uploading(self) -> bool:
+        return self._sender is not None and not self._sender.done()
 
     # ---- what the event loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        self._secure = transport.get_extra_info("sslcontext") is not None
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
@@ -191,28 +231,28 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._fail("upstream wants to speak another protocol")
+            self.abort("upstream wants to speak another protocol")
         except httptools.HttpParserError as error:
-            self._fail(f"upstream does not speak HTTP/1.1: {error}")
+            self.abort(f"upstream does not speak HTTP/1.1: {error}")
         if self._head_size > _HEAD_LIMIT and not self._head.done():
-            self._fail("the reply's head is too large")
+            self.abort("the reply's head is too large")
 
     def eof_received(self) -> None:
-        """Upstream has sent its last byte."""
+        """Upstream has sent its last byte, which ends everything: no reply can follow, even to a request half sent."""
+        self._lost(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone: the proper end of a reply that does not say how long it is, else a break."""
-        self.closed = True
-        if self._writable is not None:
-            self._writable.set_result(None)
-            self._writable = None
-        self._free(self)
-        if self._head is None or self._whole:
-            return
-        if self._head.done() and not self._framed and exc is None and self._broken is None:
-            self._end()
-        else:
-            self._fail(str(exc) if exc is not None and str(exc) else "the connection was closed")
+        """The connection is gone."""
+        self._lost(exc)
+        self.resume_writing()
+
+    def _lost(self, exc: Exception | None) -> None:
+        """The proper end of a reply that does not say how long it is, else a break."""
+        answered = self._head is not None and self._head.done() and self._broken is None
+        if answered and not self._whole and exc is None and not _has_length(self._headers):
+            self._whole = True
+        self.abort(str(exc or "") or "the connection was closed")
+        self._wake()
 
     def pause_writing(self) -> None:
         """Upstream reads slower than the client sends."""
@@ -221,29 +261,36 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Upstream has caught up."""
         if self._writable is not None:
-            self._writable.set_result(None)
+            if not self._writable.done():  # else the task that waited for it was cancelled
+                self._writable.set_result(None)
             self._writable = None
 
     # ---- what the parser tells
 
+    def on_message_begin(self) -> None:
+        """The first byte of a reply, or of something after it."""
+        if self._whole:
+            raise ValueError("more than the reply was sent")  # the parser stops there, and the connection is closed
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header of the reply."""
-        self._headers.append((name, value))
+        """One header of the reply, or of its trailer, which ends here (RFC 9110 §6.5.1)."""
+        self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The reply's head is whole."""
-        status = self._parser.get_status_code()
-        if status in _INTERIM and status != _SWITCHING:
+        self._status = status = self._parser.get_status_code()
+        self._headers, self._fields = self._fields, []
+        if status in _INTERIM or self._head is None or self._head.done():
             return
-        self._framed = any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in self._headers)
-        if self._head is not None and not self._head.done():
-            self._head.set_result(None)
+        self._head.set_result(None)
         if self._method == "HEAD":
             self.closed = True  # the parser would wait for the body that the head announces
             self._end()
 
     def on_body(self, body: bytes) -> None:
         """Bytes of the body."""
+        if self._whole:
+            return  # a reply to HEAD has none
         self._parts.append(body)
         self._waiting_size += len(body)
         if self._waiting_size > _HIGH_WATER and not self._paused and self._transport is not None:
@@ -258,8 +305,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The reply is whole, or was an interim one before it."""
-        if self._head is not None and not self._head.done():
-            self._headers = []
+        if self._head is None or not self._head.done():
             return
         if not self._parser.should_keep_alive():
             self.closed = True
@@ -270,17 +316,8 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         self._whole = True
         self._stop_timer()
-        if self.closed and self._transport is not None:
-            self._transport.close()
-        self._wake()
-
-    def _fail(self, why: str) -> None:
-        if self._whole or self._broken is not None:
-            return
-        self._broken = why
-        self.abort()
-        if self._head is not None and not self._head.done():
-            self._head.set_exception(UpstreamUnreachableError(why))
+        if self.closed:
+            self.abort()
         self._wake()
 
     def _wake(self) -> None:
@@ -293,12 +330,13 @@ class Connection(asyncio.Protocol):
     def _look_at_silence(self) -> None:
         now = self._loop.time()
         unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        if self._paused or unsent != self._unsent:
-            self._active = now  # our client reads slowly, or a large request is still on its way
+        client_is_slow = self._paused or (self._uploading() and self._writable is None)
+        if client_is_slow or unsent != self._unsent:
+            self._active = now
         self._unsent = unsent
         rest = self._active + self._idle_seconds - now
         if rest <= 0:
-            self._fail(f"upstream was silent for {self._idle_seconds:g} s")
+            self.abort(f"upstream was silent for {self._idle_seconds:g} s")
         else:
             self._timer = self._loop.call_later(rest, self._look_at_silence)
 
@@ -306,3 +344,17 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _has_length(headers: RawHeaders) -> bool:
+    """Whether a reply says how long it is (RFC 9112 §6.3)."""
+    lowered = [(name.lower(), value.lower()) for name, value in headers]
+    return any(
+        name == b"content-length" or (name == b"transfer-encoding" and value.rstrip().endswith(b"chunked"))
+        for name, value in lowered
+    )
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _PIECE):
+        yield body[start : start + _PIECE]

@@ -153,7 +153,7 @@ def bill_rows(call_id: str, bill: Bill) -> list[Row]:
 
 
 def decision_rows(plan: Plan) -> list[Row]:
-    """What strategies proposed, as rows."""
+    """What strategies proposed, as rows; what was only done again stands with the call it was decided for."""
     return [
         {
             "call_id": plan.asked.id,
@@ -166,7 +166,7 @@ def decision_rows(plan: Plan) -> list[Row]:
             "before_pico": decision.before,
             "after_pico": decision.after,
         }
-        for n, decision in enumerate(plan.decisions)
+        for n, decision in enumerate(each for each in plan.decisions if not each.again)
     ]
 
 
