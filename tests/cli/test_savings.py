@@ -10,8 +10,8 @@ SHOWN = """\
 Billed     $0.125 for 3 calls.
 Simulated  $1.11 without us: $0.986 saved (88.7%).
 
-strategy     edits   saved
-cold_prune       0  $0.986
+strategy    edits   saved
+cold_prune      0  $0.986
 Each against a world without it, with a prompt cache of its own. Below zero it cost more.
 
 Measured   nothing yet: no session was left alone. [proof] holdout = 0.1 leaves one in ten.
@@ -20,7 +20,7 @@ Measured   nothing yet: no session was left alone. [proof] holdout = 0.1 leaves 
 
 def add_effect(engine):
     with engine.begin() as connection:
-        connection.execute(insert(effects).values(call_id="b", strategy="cold_prune", saved_pico=985_600_000_000))
+        connection.execute(insert(effects).values(call_id="aaaa1111", strategy="cold_prune", saved_pico=985_600_000_000))
 
 
 def test_three_figures_as_people_see_them(run, filled):

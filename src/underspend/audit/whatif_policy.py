@@ -1,4 +1,4 @@
-"""The policy to replay: a file's `[strategies.*]` tables and single settings on top of them → steps, and back to TOML."""
+"""The policy to replay: a file's `[strategies.*]` tables and single settings on top of them; and back to TOML."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PARTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Strategies with their states, in order. `said` is what was said about them, by strategy: all else is a default."""
+    """Strategies with their states, in order. `said` is what was said about each: all else is a default."""
 
     steps: tuple[Step, ...]
     said: Mapping[str, Mapping[str, Any]]
@@ -31,8 +31,8 @@ class Policy:
         for step in self.steps:
             name = step.strategy.name
             if step.state is State.ON:
-                values = {"state": "on"} | {key: value for key, value in self.said.get(name, {}).items()}
-                lines = [f"{_key(key)} = {as_toml(value)}" for key, value in (values | {"state": "on"}).items()]
+                values = {"state": "on", **self.said.get(name, {})}
+                lines = [f"{_key(key)} = {as_toml(value)}" for key, value in values.items()]
                 tables.append("\n".join([f"[{_TABLE}.{name}]", *lines]))
         return "\n\n".join(tables) + "\n" if tables else ""
 

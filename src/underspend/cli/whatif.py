@@ -1,64 +1,75 @@
-"""`underspend whatif`: what another policy would have cost. Now: how well the cache's rules predict your own bill."""
+"""`underspend whatif`: what another policy would have cost, over the user's own recorded calls."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from underspend.cli import reading
-from underspend.cli.output import console, fit, table, write_json
+from underspend.cli.output import write_json
+from underspend.cli.whatif_check import show_check
 from underspend.config import load
-from underspend.core.money import show
 from underspend.reports.periods import parse, zone
 
 if TYPE_CHECKING:
-    from underspend.audit.prediction_check import Check
+    from underspend.audit.replay.traffic import Tick
     from underspend.config import Settings
+    from underspend.core.history import History
+    from underspend.pricing.catalogue import Catalogue
+    from underspend.reports.audit.layout import Line
+    from underspend.reports.whatif.result import WhatIf
 
-_MISSES_SHOWN = 10
+_MOST_TRIED = 8_000
+"""Calls up to which other strategies and habits are tried without being asked for."""
+
+_STYLES: Mapping[str, Mapping[str, Any]] = {"bold": {"bold": True}, "quiet": {"dim": True}, "loud": {"fg": "yellow"}}
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command("whatif", short_help="How well the cache's rules predict your own bill.")
-@click.option("--check", "is_check", is_flag=True, help="Predict every recorded call from those before it.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.command("whatif", short_help="What another policy would have cost, over your own calls.")
+@click.option("--policy", type=_FILE, help="A TOML file with [strategies.*] [default: what is on by default].")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="As strategies.cache_ttl.state=off.")
+@click.option("--since", metavar="WHEN", help="Count calls from a date, a time, today, week, month or an age: 7d, 12h.")
 @click.option("--root", "roots", multiple=True, type=click.Path(exists=True, path_type=Path), help="Read this instead.")
-@click.option("--since", metavar="WHEN", help="Calls from a date, a time, today, week, month or an age: 7d, 12h.")
+@click.option("--each/--no-each", default=None, help=f"Try all else, too [default: up to {_MOST_TRIED:,} calls].")
+@click.option("--baseline", type=_FILE, help="An earlier --json: ends with 1 if this is worse.")
+@click.option("--json", "form", flag_value="json", help="Write JSON.")
+@click.option("--md", "form", flag_value="md", help="Write Markdown.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one HTML file with a chart.")
+@click.option("--check", "is_check", is_flag=True, help="How well the cache's rules predict your own bill.")
 @click.option("--timezone", metavar="ZONE", help="Zone of --since, as Europe/Berlin [default: yours].")
-def command(*, is_check: bool, as_json: bool, roots: Sequence[Path], since: str | None, timezone: str | None) -> None:
-    """Hold the prompt-cache simulator against what Claude Code's transcripts say was billed.
+def command(**options: Any) -> None:
+    """Replay your recorded calls through a policy, with a simulated prompt cache, and price both worlds.
 
-    Each call is predicted from the calls before it; calls before --since are read, but not counted.
+    Without --policy: what is on by default, which cannot alter what Claude is asked. Nothing is sent or changed. Calls
+    before --since are replayed, since later ones follow from them, but not counted.
     """
-    if not is_check:
-        raise click.UsageError("replay is not here yet; --check shows how well the cache's rules predict your bill.")
-    settings = load()
-    made = _checked(list(roots), settings, since=since, timezone=timezone)
-    if as_json:
-        from underspend.audit.prediction_check import check_shape
-
-        write_json(check_shape(made))
-    elif made.every.calls:
-        _show(made)
-    else:
+    home = load()
+    begin = _instant(options["since"], options["timezone"] or home.report.timezone or None)
+    history, prices = _read(list(options["roots"]), home)
+    if options["is_check"]:
+        show_check(history, prices, begin=begin, as_json=options["form"] == "json")
+        return
+    made = _replayed(history, prices, options, begin)
+    if made is None:
         click.echo("No calls recorded there.")
+    else:
+        _show(made, options)
 
 
-def _checked(roots: list[Path], settings: Settings, *, since: str | None, timezone: str | None) -> Check:
-    from underspend.audit.prediction import predict
-    from underspend.audit.prediction_check import check
+def _read(roots: list[Path], settings: Settings) -> tuple[History, Catalogue]:
     from underspend.pricing.catalogue import catalogue
     from underspend.readers.claude_code import default_roots, read_history
 
-    begin = _instant(since, timezone or settings.report.timezone or None)
     prices = catalogue().with_overrides(settings.prices) if settings.prices else catalogue()
     folders = roots or default_roots(os.environ, sys.platform)
-    predicted = predict(read_history(folders, cache=settings.paths.data / "transcripts"), prices)
-    return check(each for each in predicted if begin is None or each.step.reply.at >= begin)
+    return read_history(folders, cache=settings.paths.data / "transcripts"), prices
 
 
 def _instant(since: str | None, named: str | None) -> int | None:
@@ -70,67 +81,83 @@ def _instant(since: str | None, named: str | None) -> int | None:
         raise click.BadParameter(str(error), param_hint="--since") from None
 
 
-def _show(made: Check) -> None:
-    from underspend.audit.prediction_check import cause_rows
+def _replayed(history: History, prices: Catalogue, options: Mapping[str, Any], begin: int | None) -> WhatIf | None:
+    from underspend.audit.replay.traffic import traffic
+    from underspend.audit.whatif import Replays, outcome
+    from underspend.audit.whatif_findings import findings
+    from underspend.audit.whatif_policy import policy
+    from underspend.reports.whatif.result import WhatIf
 
-    every, determined = made.every, made.determined
-    rows: list[Sequence[Any]] = [
-        ("every call", f"{every.calls:,}", show(every.recorded), show(every.predicted), _off(every)),
-        (
-            "  that the rules determine",
-            f"{determined.calls:,}",
-            show(determined.recorded),
-            show(determined.predicted),
-            _off(determined),
-        ),
-    ]
-    columns = (("", "l"), ("calls", "r"), ("recorded", "r"), ("predicted", "r"), ("off by", "r"))
-    out = console()
-    out.print(table(columns, rows))
-    out.print()
-    out.print(
-        f"{_share(made.close, every.calls)} of calls within 2 % of their prompt; {made.inferred.calls:,} of them are "
-        "first requests, taken as recorded."
-    )
-    out.print(
-        f"{made.sessions_close:,} of {len(made.sessions):,} sessions within 1 % over the calls that are determined."
-    )
-    if made.misses:
-        out.print("\nCalls that were not billed as predicted, and what they cost above it:")
-        causes = [(words, f"{calls:,}", show(extra)) for words, calls, extra in cause_rows(made)]
-        out.print(table((("cause", "l"), ("calls", "r"), ("extra", "r")), causes))
-        _show_misses(made)
+    chosen = policy(options["policy"], options["settings"])
+    made = traffic(history, prices, since=begin)
+    if not any(asked.counted for asked in made.calls):
+        return None
+    tried = options["each"] if options["each"] is not None else len(made.calls) <= _MOST_TRIED
+    with _progress() as ticks:
+        replays = Replays(made, ticks)
+        result = outcome(replays, chosen.steps, others=tried)
+        found = findings(replays, result, chosen.steps) if tried else []
+    return WhatIf(policy=chosen, outcome=result, findings=found, tried=tried)
 
 
-def _show_misses(made: Check) -> None:
-    from underspend.audit.prediction_check import moment
+@contextmanager
+def _progress() -> Iterator[Callable[[str], Tick]]:
+    """A bar on standard error while replays run; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    shown = made.misses[:_MISSES_SHOWN]
-    rows = [
-        (
-            moment(miss.each.step.reply.at),
-            fit(miss.each.step.line.session, 13),
-            miss.cause.value,
-            f"{miss.each.expected.cache_read:,}",
-            f"{miss.each.recorded.cache_read:,}",
-            show(miss.extra),
-        )
-        for miss in shown
-    ]
-    columns = (("when", "l"), ("session", "l"), ("cause", "l"), ("expected", "r"), ("read", "r"), ("extra", "r"))
-    out = console()
-    out.print(f"\nThe dearest {len(shown)} of {len(made.misses)} (all of them: --json):")
-    out.print(table(columns, rows))
+    out = Console(stderr=True)
+    columns = (TextColumn("replaying"), BarColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
+        task = bar.add_task("", total=None)
 
+        def named(name: str) -> Tick:
+            bar.reset(task, description=name)
 
-def _off(sums: Any) -> str:
-    return _percent(sums.predicted - sums.recorded, sums.recorded) if sums.recorded else "—"
+            def tick(done: int, of: int) -> None:
+                bar.update(task, completed=done, total=of)
+
+            return tick
+
+        yield named
 
 
-def _share(part: int, whole: int) -> str:
-    return _percent(part, whole) if whole else "—"
+def _show(made: WhatIf, options: Mapping[str, Any]) -> None:
+    from underspend.reports.whatif.baseline import compared, read_baseline, worse
+
+    before = read_baseline(options["baseline"]) if options["baseline"] else None
+    if options["html"]:
+        _write_html(made, options["html"])
+    elif options["form"] == "json":
+        from underspend.reports.whatif.shape import whatif_shape
+
+        write_json(whatif_shape(made))
+    elif options["form"] == "md":
+        from underspend.reports.whatif.markdown import markdown
+
+        click.echo(markdown(made), nl=False)
+    else:
+        from underspend.reports.whatif.text import text
+
+        _print(text(made))
+    if before is not None:
+        _print(compared(made, before), err=bool(options["form"]))
+        if worse(made, before):
+            sys.exit(1)
 
 
-def _percent(part: int, whole: int) -> str:
-    hundredths = abs(part) * 10_000 // whole
-    return f"{'−' if part < 0 else ''}{hundredths // 100}.{hundredths % 100:02d} %"
+def _write_html(made: WhatIf, path: Path) -> None:
+    from underspend.reports.whatif.html import html
+
+    page = html(made)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+    click.echo(f"Wrote {path} ({len(page.encode()) // 1000:,} kB, no external requests).")
+
+
+def _print(lines: Iterator[Line], *, err: bool = False) -> None:
+    # click drops the styles where the output is no terminal.
+    for line in lines:
+        click.echo(click.style(line.text, **_STYLES[line.style]) if line.style else line.text, err=err)

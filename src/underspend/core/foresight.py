@@ -15,8 +15,8 @@ from underspend.core.money import Money
 from underspend.core.ports import Rates
 
 _LONG = "1h"
-_SAFE_PART = 64
-"""A strategy may bring a conversation at most 1/64 (1.6 %) of what it has cost below what it would have cost."""
+_BEARABLE_PART = 50
+"""A conversation may at most come to cost 1/50 (2 %) more than it has, for the sake of savings to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +61,4 @@ def written_at(blocks: Sequence[Block], rates: Rates) -> Money:
 def can_bear(loss: Money, ctx: Context) -> bool:
     """Whether the conversation stays within the bound even if all of this is lost, and nothing is gained for it."""
     talk = ctx.conversation
-    return (talk.saved - loss) * _SAFE_PART >= -talk.paid
+    return (talk.saved - loss) * _BEARABLE_PART >= -talk.paid

@@ -13,6 +13,7 @@ from typing import cast
 
 import httptools
 
+from underspend.gateway.dialling import Proxy
 from underspend.gateway.transport import RawHeaders, UpstreamCutError, UpstreamReply, UpstreamUnreachableError
 
 Freed = Callable[["Connection"], None]
@@ -66,6 +67,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, *, idle_seconds: float, on_free: Freed) -> None:
         self.closed = False
         self.free_since = 0.0
+        self.proxy: Proxy | None = None  # one that is asked to forward each request
         self._loop = loop
         self._idle_seconds = idle_seconds
         self._free = on_free
@@ -118,8 +120,13 @@ class Connection(asyncio.Protocol):
             raise
         return UpstreamReply(self._status, self._headers, _Body(self))
 
-    def abort(self, why: str = "the exchange was given up") -> None:
-        """Close at once; what is under way is lost, and whoever waits for it is told why."""
+    def abort(
+        self, why: str = "the exchange was given up", kind: type[UpstreamUnreachableError] = UpstreamUnreachableError
+    ) -> None:
+        """Close at once; what is under way is lost, and whoever waits for it is told why.
+
+        `kind` is what a reply's head that is still waited for ends with. Calling it again does nothing more.
+        """
         self.closed = True
         self._stop_timer()
         if self._sender is not None:
@@ -131,7 +138,6 @@ class Connection(asyncio.Protocol):
             return
         self._broken = why
         if self._head is not None and not self._head.done():
-            kind = UpstreamUnreachableError if self._head_size else UnansweredError
             self._head.set_exception(kind(why))
         self._wake()
 
@@ -161,14 +167,11 @@ class Connection(asyncio.Protocol):
 
         Nor is it kept when a part of the request is still on its way, or when it was told to read no more.
         """
-        transport = self._transport
-        if not self._whole or self.closed or self._paused or transport is None or self._uploading():
-            self.abort()
-        elif transport.get_write_buffer_size():
-            self.abort()
-        else:
+        if self._whole and not self.closed and not self._paused and not self._uploading() and not self._unsent_size():
             self._head = None
             self._free(self)
+        else:
+            self.abort()
 
     def forsake(self) -> None:
         """Finish an exchange whose body nobody holds any more; to be called from any thread."""
@@ -213,6 +216,9 @@ class Connection(asyncio.Protocol):
     def _uploading(self) -> bool:
         return self._sender is not None and not self._sender.done()
 
+    def _unsent_size(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
     # ---- what the event loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -251,7 +257,8 @@ class Connection(asyncio.Protocol):
         answered = self._head is not None and self._head.done() and self._broken is None
         if answered and not self._whole and exc is None and not _has_length(self._headers):
             self._whole = True
-        self.abort(str(exc or "") or "the connection was closed")
+        kind = UpstreamUnreachableError if self._head_size else UnansweredError
+        self.abort(str(exc or "") or "the connection was closed", kind)
         self._wake()
 
     def pause_writing(self) -> None:
@@ -329,7 +336,7 @@ class Connection(asyncio.Protocol):
 
     def _look_at_silence(self) -> None:
         now = self._loop.time()
-        unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        unsent = self._unsent_size()
         client_is_slow = self._paused or (self._uploading() and self._writable is None)
         if client_is_slow or unsent != self._unsent:
             self._active = now

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -18,9 +20,12 @@ import aiohappyeyeballs
 from underspend.gateway.transport import UpstreamUnreachableError
 
 _NEXT_ADDRESS_SECONDS = 0.25  # RFC 8305: the next address is tried when the last has not answered by then
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _PORTS = {"http": 80, "https": 443}
 _TUNNEL_LIMIT = 64 * 1024
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 60, "TCP_KEEPCNT": 5}
+"""Seconds and tries, as the provider's own clients have them: routers forget connections on which a model thinks."""
+
+_OPENED = re.compile(r"HTTP/1\.\d 2\d\d(?: |$)")
 
 Made = TypeVar("Made", bound=asyncio.Protocol)
 
@@ -37,10 +42,10 @@ class Proxy:
 def proxy_for(url: SplitResult) -> Proxy | None:
     """The proxy that the environment (or the system) names for a URL; none for this machine.
 
-    Raises UpstreamUnreachableError for a kind of proxy that is not spoken here.
+    Raises UpstreamUnreachableError for a kind of proxy that is not spoken here, or an address that is none.
     """
     host = url.hostname or ""
-    if host in _LOOPBACK or proxy_bypass(host):
+    if _is_this_machine(host) or proxy_bypass(f"{host}:{_port(url)}"):
         return None
     named = getproxies()
     found = named.get(url.scheme) or named.get("all")
@@ -53,31 +58,48 @@ def proxy_for(url: SplitResult) -> Proxy | None:
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         authorization = b"Basic " + base64.b64encode(user.encode())
-    return Proxy(parts.hostname, parts.port or _PORTS["http"], authorization)
+    return Proxy(parts.hostname, _port(parts), authorization)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _port(url: SplitResult) -> int:
+    try:
+        return url.port or _PORTS[url.scheme]
+    except ValueError as error:
+        raise UpstreamUnreachableError(f"{url.hostname}: {error}") from error
 
 
 async def dial(url: SplitResult, proxy: Proxy | None, seconds: float, protocol: Callable[[], Made]) -> Made:
-    """A connection to the URL's server, through the proxy where there is one, with TLS for https.
+    """A connection to the URL's server, with TLS for https, through the proxy where there is one.
 
-    Raises UpstreamUnreachableError when none is made within `seconds`.
+    For http a proxy is left to forward each request, which then has to name the server in its target (RFC 9112
+    §3.2.2). Raises UpstreamUnreachableError when no connection is made within `seconds`.
     """
     try:
         async with asyncio.timeout(seconds):
             return await _dial(url, proxy, protocol)
     except TimeoutError as error:
         raise UpstreamUnreachableError(f"{url.hostname}: no connection within {seconds:g} s") from error
-    except (OSError, ssl.SSLError) as error:
-        raise UpstreamUnreachableError(f"{url.hostname}: {error.strerror or error}") from error
+    except ssl.SSLCertVerificationError as error:
+        why = f"its certificate is not trusted: {error.verify_message}"
+        raise UpstreamUnreachableError(f"{url.hostname}: {why} (SSL_CERT_FILE names a file of authorities)") from error
+    except (OSError, ValueError, RuntimeError) as error:  # ValueError: a name that is none; uvloop's RuntimeError
+        raise UpstreamUnreachableError(f"{url.hostname}: {_reason(error)}") from error
 
 
 async def _dial(url: SplitResult, proxy: Proxy | None, protocol: Callable[[], Made]) -> Made:
     loop = asyncio.get_running_loop()
-    host, port = url.hostname or "", url.port or _PORTS[url.scheme]
-    secure = url.scheme == "https"
-    link = await _connected(proxy.host, proxy.port) if proxy is not None else await _connected(host, port)
+    host, secure = url.hostname or "", url.scheme == "https"
+    link = await _connected(host, _port(url)) if proxy is None else await _connected_to_proxy(proxy)
     try:
         if proxy is not None and secure:
-            await _tunnel(link, f"{url.hostname}:{port}", proxy)
+            await _tunnel(link, f"[{host}]:{_port(url)}" if ":" in host else f"{host}:{_port(url)}", proxy)
         _, made = await loop.create_connection(
             protocol, sock=link, ssl=_trust() if secure else None, server_hostname=host if secure else None
         )
@@ -87,11 +109,22 @@ async def _dial(url: SplitResult, proxy: Proxy | None, protocol: Callable[[], Ma
     return made
 
 
+async def _connected_to_proxy(proxy: Proxy) -> socket.socket:
+    try:
+        return await _connected(proxy.host, proxy.port)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UpstreamUnreachableError(f"the proxy {proxy.host}:{proxy.port}: {_reason(error)}") from error
+
+
 async def _connected(host: str, port: int) -> socket.socket:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     link = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS, loop=loop)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEP_ALIVE.items():
+        if hasattr(socket, option):  # each system has its own
+            link.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     return link
 
 
@@ -109,8 +142,12 @@ async def _tunnel(link: socket.socket, authority: str, proxy: Proxy) -> None:
         if not piece or len(answer) > _TUNNEL_LIMIT:
             raise UpstreamUnreachableError(f"the proxy {proxy.host}:{proxy.port} did not answer")
     status = answer.split(b"\r\n", 1)[0].decode("latin-1")
-    if status.split(" ")[1:2] != ["200"]:
+    if not _OPENED.match(status):
         raise UpstreamUnreachableError(f"the proxy {proxy.host}:{proxy.port} said: {status}")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 @cache

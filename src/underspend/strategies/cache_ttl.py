@@ -22,6 +22,9 @@ _PRIOR_OF_AGENTS = Chance(1, 300)
 (2.7 of 100 requests come more than five minutes after the one before, three in four of them within the hour); agents
 wait for tools only."""
 
+_MISSES = Chance(16, 1000)
+"""How many calls write again what the rules hold to be warm; one that asks for an hour then pays more for all of it."""
+
 _PRIOR_CALLS = 100
 _PRIOR_CALLS_HERE = 50
 _LOOKBACK = 20
@@ -34,19 +37,20 @@ class CacheTtl(Strategy):
     """Retimes the breakpoints that are there; none is added, moved or taken away.
 
     An hour's lifetime for a call's few new tokens keeps the whole prompt before them alive for an hour, so one such
-    write every few calls insures all. A client that asks for five minutes is insured once the conversation has had
-    `pauses` pauses of five to sixty minutes; one that asks for an hour is given five minutes between those writes.
+    write every few calls insures all. A client that asks for an hour is given five minutes between those writes. One
+    that asks for five minutes is insured once the conversation has had `pauses` pauses of five to sixty minutes and
+    has saved enough to bear the worst that can come of it.
     """
 
     name: ClassVar[str] = "cache_ttl"
     default_state: ClassVar[State] = State.ON
-    pauses: int = 2
+    pauses: int = 1
 
     def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:
         """The lifetime that costs less on average, on the last breakpoint and on those that must not ask for less."""
         marks = [at for at, block in enumerate(call.blocks) if block.breakpoint]
         rates = ctx.rates(call)
-        if not marks or rates is None or not ctx.conversation.calls or call.identity.role is Role.SIDE:
+        if not marks or rates is None or call.identity.role is Role.SIDE:
             return
         asked = call.blocks[marks[-1]].breakpoint
         wanted = self._lifetime(call, marks[-1], ctx, rates)
@@ -62,16 +66,18 @@ class CacheTtl(Strategy):
         talk = ctx.conversation
         upto = call.blocks[: last + 1]
         size = sum(block.tokens for block in upto)
-        new = max(0, size - talk.warm_tokens)
+        dearer = rates.cache_write_1h - rates.cache_write_5m
+        premium = max(0, size - talk.warm_tokens) * dearer
+        missing = talk.warm_tokens * dearer
         exposed = size - _insured(upto, size, talk.long_tokens)
-        premium = new * (rates.cache_write_1h - rates.cache_write_5m)
         loss = exposed * (rates.cache_write_5m - rates.cache_read)
-        pays = _chance(call, ctx).weighs_more(loss, premium)
+        pays = _chance(call, ctx).weighs_more(loss, premium + missing * _MISSES.hits // _MISSES.of)
         if call.blocks[last].breakpoint == LONG:
-            # Five minutes save the premium; all that is exposed is lost if a pause comes now.
-            return SHORT if not pays and can_bear(loss - premium, ctx) else LONG
+            # Five minutes save the premium; all that is exposed is lost if a pause comes now. Agents do not pause.
+            is_safe = call.identity.role is Role.SUBAGENT or can_bear(loss - premium, ctx)
+            return SHORT if is_safe and not pays else LONG
         seen = bisect_right(talk.gaps, LIFETIMES[LONG]) - bisect_right(talk.gaps, LIFETIMES[SHORT])
-        return LONG if pays and seen >= self.pauses and can_bear(premium, ctx) else SHORT
+        return LONG if pays and seen >= self.pauses and can_bear(premium + missing, ctx) else SHORT
 
 
 def _insured(upto: Sequence[Block], size: int, long_tokens: int) -> int:

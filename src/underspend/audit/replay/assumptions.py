@@ -67,9 +67,9 @@ def tokenizer(mine: Model | None, other: Model | None) -> Ratio:
     return Ratio(low, expected, high)
 
 
-def output_of_another_model() -> Ratio:
-    """How long another model's replies are, of a thousand tokens."""
-    return _ratio("model_output")
+def work_of_another_model() -> Ratio:
+    """What another model needs for the same task, of a thousand tokens, prompts and replies alike."""
+    return _ratio("model_work")
 
 
 def output_at_another_effort() -> Ratio:

@@ -103,7 +103,7 @@ class Talk:
         )
 
     def sent(self, asked: Asked, plan: Plan, settings: Settings, minimum: int) -> Sent:
-        """Take in what a plan did to the blocks: edits of content stay, what was dropped comes back with the next call."""
+        """Take in what a plan did: edits of content stay, what was dropped comes back with the next call."""
         if plan.call.blocks is plan.asked.blocks:
             return Sent(self.blocks, asked.recorded.marks, settings, minimum, len(self.blocks))
         marks, fresh, is_shorter = dict(asked.recorded.marks), len(self.blocks), False

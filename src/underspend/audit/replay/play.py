@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from underspend.audit.replay.assumptions import (
     SAME,
     output_at_another_effort,
-    output_of_another_model,
     scaled,
     tokenizer,
+    work_of_another_model,
 )
 from underspend.audit.replay.edited import Sent, Talk
 from underspend.audit.replay.habits import Past
@@ -34,7 +34,7 @@ _TICK = 64
 
 @dataclass(slots=True)
 class Deeds:
-    """What one strategy did: edits, in how many calls, and how often they were made again in later ones.
+    """What one strategy did: edits of which `kinds`, in how many calls, how often they were made again in later ones.
 
     `rewrites` is what it cost to write again what stood behind its edits: part of the bill already, told apart.
     """
@@ -44,6 +44,7 @@ class Deeds:
     repeated: int = 0
     rewrites: Money = 0
     alters_meaning: bool = False
+    kinds: set[str] = field(default_factory=set)
     faults: dict[str, int] = field(default_factory=dict)
 
 
@@ -163,7 +164,8 @@ class _World:
             prompt = tokenizer(
                 prices.find(asked.recorded.call.model, provider=provider), prices.find(call.model, provider=provider)
             )
-            output = prompt * output_of_another_model()
+            prompt *= work_of_another_model()
+            output = prompt
         if is_effort:
             output *= output_at_another_effort()
         low, expected, high = (
@@ -191,6 +193,7 @@ class _World:
                 deeds.repeated += 1
                 continue
             deeds.edits += 1
+            deeds.kinds.add(type(decision.edit).__name__)
             deeds.alters_meaning |= alters_meaning(decision.edit)
             touched.add(decision.strategy)
             if isinstance(decision.edit, _REWRITES):

@@ -1,0 +1,1 @@
+"""The replay of a policy for people and programs."""

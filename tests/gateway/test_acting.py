@@ -1,0 +1,134 @@
+"""What strategies get to know of a conversation, and that what they did once is done again."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import pytest
+
+from underspend.core import engine
+from underspend.core.call import Call, Identity, Role
+from underspend.core.context import Context
+from underspend.core.edits import ReplaceContent
+from underspend.core.engine import Step
+from underspend.core.strategy import State, Strategy
+from underspend.core.usage import Metered, Unit, Usage
+from underspend.formats import anthropic_request
+from underspend.gateway import acting as module
+from underspend.gateway.acting import Acting, key_of
+from underspend.gateway.worlds import Ended
+from underspend.pricing.catalogue import catalogue
+from underspend.pricing.forecast import Forecast
+
+MINUTE = 60_000_000
+START = 1_795_160_000_000_000
+MARK = {"cache_control": {"type": "ephemeral"}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once(Strategy):
+    """Replaces the first result it sees, the first time it sees one, and never speaks again."""
+
+    name: ClassVar[str] = "once"
+
+    def decide(self, call, ctx):
+        if ctx.conversation.calls == 1:
+            at = next(n for n, block in enumerate(call.blocks) if block.kind == "tool_result")
+            yield ReplaceContent(at, "said before", 4, "why")
+
+
+def body(turns):
+    messages = [{"role": "user", "content": "look"}]
+    for n in range(turns):
+        use = {"type": "tool_use", "id": f"t{n}", "name": "Read", "input": {"file_path": f"/{n}"}}
+        result = {"type": "tool_result", "tool_use_id": f"t{n}", "content": "line\n" * 2_000}
+        messages += [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+    messages[-1]["content"][-1] |= MARK
+    system = [{"type": "text", "text": "be brief " * 500, **MARK}]
+    return anthropic_request.read(json.dumps({"model": "m", "system": system, "messages": messages}).encode())
+
+
+class Gateway:
+    def __init__(self, state=State.ON):
+        self.steps = (Step(Once(), state),)
+        self.acting = Acting(self.steps, catalogue())
+
+    def play(self, number, turns, **who):
+        identity = Identity(**{"session": "s", "role": Role.MAIN, **who})
+        blocks = self.acting.anatomy(body(turns)).blocks
+        time = START + number * MINUTE
+        call = Call(
+            id=f"c{number}",
+            time=time,
+            provider="anthropic",
+            endpoint="messages",
+            model="claude-opus-5-5",
+            identity=identity,
+            blocks=blocks,
+        )
+        known = self.acting.conversation(call)
+        plan = engine.run(call, self.steps, Context(now=time, pricing=Forecast(), conversation=known))
+        usage = Usage(cache_write_5m=sum(block.tokens for block in plan.call.blocks), output=5)
+        metered = Metered(provider="anthropic", model=call.model, units=(Unit("message", usage),), reported=usage)
+        self.acting.settle(plan, Ended(sent=time, began=time, metered=metered))
+        return known, plan
+
+
+def test_calls_idle_time_and_warmth():
+    gateway = Gateway(State.SHADOW)
+    first, _ = gateway.play(0, 1)
+    assert (first.calls, first.idle, first.warm_tokens, first.is_cold) == (0, None, 0, True)
+    second, plan = gateway.play(2, 2)
+    assert (second.calls, second.idle) == (1, 2 * MINUTE)
+    before = [block.tokens for block in plan.asked.blocks[:-2]]
+    assert second.warm_tokens == sum(before)
+    assert second.cold_at == START + 5 * MINUTE
+    third, _ = gateway.play(20, 3)
+    assert third.is_cold
+
+
+def test_what_was_done_to_a_block_is_done_again():
+    gateway = Gateway()
+    gateway.play(0, 1)
+    _, second = gateway.play(1, 2)
+    third_known, third = gateway.play(2, 3)
+    assert len(third_known.kept) == 1
+    assert [(each.strategy, each.again) for each in third.decisions] == [("once", True)]
+    was, now = second.call.blocks, third.call.blocks
+    assert [block.digest for block in now[: len(was)]] == [block.digest for block in was]
+
+
+def test_in_shadow_nothing_is_kept():
+    gateway = Gateway(State.SHADOW)
+    gateway.play(0, 1)
+    gateway.play(1, 2)
+    assert gateway.play(2, 3)[0].kept == {}
+
+
+def test_conversations_are_kept_apart_and_the_oldest_forgotten(monkeypatch):
+    monkeypatch.setattr(module, "_CONVERSATIONS", 2)
+    gateway = Gateway(State.SHADOW)
+    gateway.play(0, 1)
+    assert gateway.play(1, 1, session="other")[0].calls == 0
+    assert gateway.play(2, 1, agent="a1")[0].calls == 0
+    assert gateway.play(3, 1, session="other")[0].calls == 1
+    assert gateway.play(4, 1)[0].calls == 0
+
+
+@pytest.mark.parametrize("change", [{"session": "other"}, {"agent": "a"}, {"role": Role.SIDE}])
+def test_a_conversation_is_a_session_and_an_agent_in_it(change):
+    call = Call(
+        id="c",
+        time=0,
+        provider="anthropic",
+        endpoint="messages",
+        model="m",
+        identity=Identity(session="s", role=Role.MAIN),
+    )
+    assert key_of(call) != key_of(replace(call, identity=replace(call.identity, **change)))
+
+
+def test_a_client_without_sessions_is_known_by_how_its_conversation_begins():
+    gateway = Gateway(State.SHADOW)
+    gateway.play(0, 1, session=None)
+    assert gateway.play(1, 2, session=None)[0].calls == 1
