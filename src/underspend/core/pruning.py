@@ -1,8 +1,9 @@
 """Which tool results may be made shorter now: what is not cached is free, what is cached must first have earned it.
 
-A cut in a cached prompt makes the provider write again all that stands behind it. How long the conversation goes on is
-unknown, so the rule is that of renting or buying skis: cut once the reading of what could have gone has cost as much
-as the rewriting will. Whatever comes, that is at most twice the cost of the best choice made in hindsight.
+A cut in a cached prompt makes the provider write again all that stands behind the last breakpoint before it: what calls
+before had left in between is no longer looked for. How long the conversation goes on is unknown, so the rule is that of
+renting or buying skis: cut once the reading of what could have gone has cost as much as the rewriting will. Whatever
+comes, that is at most twice the cost of the best choice made in hindsight.
 """
 
 from __future__ import annotations
@@ -68,12 +69,14 @@ def worth_it(cuts: Sequence[Cut], call: Call, ctx: Context) -> list[Cut]:
 
 def _bought(cuts: Sequence[Cut], starts: Sequence[int], call: Call, ctx: Context, rates: Rates) -> Sequence[Cut]:
     dearer = written_at(call.blocks, rates) - rates.cache_read
+    marked = [starts[at + 1] for at, block in enumerate(call.blocks) if block.breakpoint]
     warm, rent, dropped, best, begin = ctx.conversation.warm_tokens, 0, 0, -1, len(cuts)
     for number in range(len(cuts) - 1, -1, -1):
         cut = cuts[number]
         dropped += cut.saves
         rent += cut.saves * cut.calls * rates.cache_read
-        price = max(0, warm - starts[cut.edit.at] - dropped) * dearer
+        still_found = max((size for size in marked if size <= starts[cut.edit.at]), default=0)
+        price = max(0, warm - still_found - dropped) * dearer
         if rent - price > best and can_bear(price, ctx):
             best, begin = rent - price, number
     return cuts[begin:]
