@@ -1,15 +1,14 @@
-from advisors.histories_by_hand import HAIKU, MINUTE, NOV, around, check, history, line, reply, usage
-from underspend.advisors.caching_off import caching_off
-from underspend.advisors.client_settings import settings_files
+from advisors.histories_by_hand import HAIKU, MINUTE, NOV, history, line, look, reply, usage
+from underspend.advisors.settings_doctor import SettingsDoctor
+
+
+def findings(past, settings):
+    found = look(SettingsDoctor, past, settings=settings)
+    return [each for name, each in found.items() if name.startswith("settings/caching-off/")]
 
 
 def finding(variable, *replies, value="1"):
-    past = history(line(*replies))
-    surroundings = around(past, settings={"/home/u/.claude/settings.json": {"env": {variable: value}}})
-    found = list(caching_off("settings", settings_files(past, surroundings), surroundings))
-    for each in found:
-        check(each, surroundings)
-    return found
+    return findings(history(line(*replies)), {"/home/u/.claude/settings.json": {"env": {variable: value}}})
 
 
 def test_what_was_sent_again_without_a_cache():
@@ -41,8 +40,7 @@ def test_one_family_only():
 def test_two_files_that_say_it_count_once():
     past = history(line(reply("a", usage(read=10_000))))
     env = {"env": {"DISABLE_PROMPT_CACHING": "1"}}
-    surroundings = around(past, settings={"/home/u/.claude/settings.json": env, "/cfg/settings.json": env})
-    (found,) = caching_off("settings", settings_files(past, surroundings), surroundings)
+    (found,) = findings(past, {"/home/u/.claude/settings.json": env, "/cfg/settings.json": env})
     assert "saved $0.0380" in found.title
     assert [row["file"] for row in found.rows] == ["/cfg/settings.json", "/home/u/.claude/settings.json"]
 

@@ -49,18 +49,16 @@ def test_servers_have_a_finding_of_their_own() -> None:
     ]
 
 
-def test_large_results_are_those_above_nine_in_ten() -> None:
-    sizes = [1_400] * 18 + [9_000, 1_400, 1_400]
-    large = advise(CarriedResults(), session(sizes))["carried-results/large"]
-    # 7,600 tokens beyond 1,400, written once and read with the two calls after.
-    assert large.amount == 7_600 * (125 + 10 + 10)
+def test_large_results_are_charged_for_what_they_hold_beyond_the_limit() -> None:
+    large = advise(CarriedResults(), session([1_400, 9_000, 1_400, 1_400]))["carried-results/large"]
+    # 7,000 tokens beyond 2,000, written once and read with the two calls after.
+    assert large.amount == 7_000 * (125 + 10 + 10)
     assert [(row["tokens"], row["calls carried"]) for row in large.rows] == [(9_000, 3)]
-    assert "beyond 1,400 tokens" in large.title
+    assert "beyond 2,000 tokens" in large.title
 
 
-def test_small_results_are_never_large_and_few_tell_nothing() -> None:
-    assert "carried-results/large" not in advise(CarriedResults(), session([100] * 20 + [900]))
-    assert "carried-results/large" not in advise(CarriedResults(), session([1_400] * 18 + [9_000]))
+def test_small_results_are_never_large() -> None:
+    assert "carried-results/large" not in advise(CarriedResults(), session([100] * 20 + [2_000]))
 
 
 def test_results_without_a_price_say_nothing() -> None:

@@ -1,8 +1,5 @@
-from hypothesis import given
-from hypothesis import strategies as st
-
-from advisors.histories_by_hand import DAY, NOV, OPUS, bill, history, line, reply, usage
-from underspend.advisors.claimed import Claimed, Month, total
+from advisors.histories_by_hand import DAY, NOV, bill, reply, usage
+from underspend.advisors.claimed import Claimed, Month
 from underspend.core.usage import Lane
 
 
@@ -21,34 +18,21 @@ def test_a_reply_without_a_bill_cannot_be_claimed():
     claimed = Claimed({})
     assert claimed.add(one, Lane.CACHE_READ, 250) == 0
     assert claimed.put("m", Lane.CACHE_READ, -1, 5) == 0
-    assert claimed.claims() == ()
+    assert claimed.all() == []
 
 
-@given(st.lists(st.integers(-5, 10**9), max_size=6), st.integers(-5, 10**10))
-def test_cut_claims_come_to_what_was_asked(amounts, most):
-    replies = [reply(f"m{index}", usage(read=3000)) for index in range(len(amounts))]
+def test_claims_are_by_reply_and_lane():
+    replies = [reply(name, usage(read=3000)) for name in "ab"]
     claimed = Claimed({one.message_id: bill(one) for one in replies})
-    for one, amount in zip(replies, amounts, strict=True):
-        claimed.add(one, Lane.CACHE_READ, amount)
-    kept = claimed.claims(most)
-    assert total(kept) == max(0, min(most, claimed.total))
-    whole = {claim.message_id: claim.amount for claim in claimed.claims()}
-    assert all(0 < claim.amount <= whole[claim.message_id] for claim in kept)
-    assert total(claimed.claims()) == claimed.total
-
-
-def test_what_rounding_leaves_over_is_claimed_too():
-    replies = [reply(name, usage(read=1)) for name in "ab"]
-    claimed = Claimed({one.message_id: bill(one) for one in replies})
-    for one in replies:
-        claimed.add(one, Lane.CACHE_READ, 1)
-    assert [claim.amount for claim in claimed.claims(1)] == [1]
+    for one in (*replies, replies[0]):
+        claimed.add(one, Lane.CACHE_READ, 5)
+    assert claimed.all() == [("a", Lane.CACHE_READ, 10), ("b", Lane.CACHE_READ, 5)]
 
 
 def test_a_month_goes_by_active_days():
     def days(*when):
-        return history(line(*(reply(f"m{day}", usage(), model=OPUS, at=NOV + day * DAY) for day in when)))
+        return Month.of(NOV // DAY + day for day in when)
 
-    assert Month.of(history()).of_amount(10) == 0
-    assert Month.of(days(0)).of_amount(10) == 220  # one day: a month of 22 such days
-    assert Month.of(days(0, 9)).of_amount(10) == 30  # 2 active days of 10: 6 a month
+    assert days().of_amount(10) == 0
+    assert days(0).of_amount(10) == 220  # one day: a month of 22 such days
+    assert days(0, 9).of_amount(10) == 30  # 2 active days of 10: 6 a month

@@ -1,17 +1,13 @@
-from advisors.histories_by_hand import MINUTE, NOV, around, check, history, line, reply, usage
-from underspend.advisors.client_settings import settings_files
-from underspend.advisors.lifetime_settings import lifetimes
+from advisors.histories_by_hand import MINUTE, NOV, history, line, look, reply, usage
+from underspend.advisors.lifetime_settings import Other
+from underspend.advisors.settings_doctor import SettingsDoctor
 
 HOME = "/home/u/.claude/settings.json"
 
 
 def findings(past, settings=None):
-    surroundings = around(past, settings={HOME: settings or {}})
-    files = list(settings_files(past, surroundings))
-    found = {each.id: each for each in lifetimes("settings", files, past, surroundings)}
-    for each in found.values():
-        check(each, surroundings)
-    return found
+    found = look(SettingsDoctor, past, settings={HOME: settings or {}})
+    return {name: each for name, each in found.items() if name.startswith("settings/cache-lifetime")}
 
 
 def hours(**known):
@@ -47,3 +43,9 @@ def test_what_is_not_worth_a_word():
     assert findings(history()) == {}
     needed = line(reply("a", usage(w1h=1000)), reply("b", usage(read=1000), at=NOV + 30 * MINUTE))
     assert findings(history(needed)) == {}
+
+
+def test_parts_add_up():
+    whole = Other(gains=5, lanes={"input": 5})
+    whole.merge(Other(gains=1, losses=4, claimed=1, lanes={"input": -3, "output": 2}))
+    assert (whole.gain, whole.claimed, whole.lanes) == (2, 1, {"input": 2, "output": 2})

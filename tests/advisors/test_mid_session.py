@@ -1,10 +1,10 @@
 from advisors.histories_by_hand import HAIKU, MINUTE, NOV, OPUS, around, history, line, reply, typed, usage
-from underspend.advisors.mid_session import MidSession
+from underspend.advisors.mid_session import mid_session, switching
 
 
 def findings(*timelines):
     past = history(*timelines)
-    return list(MidSession(past, around(past)).finding("dear-models"))
+    return list(switching("dear-models", [mid_session(past, around(past))]))
 
 
 def turn(name, count, read, **known):

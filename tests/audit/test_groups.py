@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from audit.histories import DAY, HAIKU, OPUS, START, history, line, reply, sample, tool
 from underspend.audit.bills import price
 from underspend.audit.days import Days
-from underspend.audit.groups import NO_SERVER, NO_TOOL, SUBAGENT, agent_of, grouped, server_of, tool_of
+from underspend.audit.groups import NO_SERVER, NO_TOOL, SUBAGENT, agent_of, counted, grouped, server_of, tool_of
 from underspend.audit.totals import total
 from underspend.core.call import Role
 
@@ -15,7 +15,7 @@ UTC = Days(ZoneInfo("UTC"))
 
 
 def test_groups_of_the_sample():
-    found = grouped(price(sample()), UTC)
+    found = grouped([counted(price(sample()), UTC)])
     assert list(found["by_day"]) == ["2026-11-20", "2026-11-21"]
     assert list(found["by_session"]) == ["s-one", "s-two"]
     assert found["by_session"]["s-one"].requests == 4
@@ -47,7 +47,8 @@ def test_every_kind_of_group_adds_up_to_the_totals(rows):
     ]
     billed = price(history(*lines))
     whole = total(billed)
-    for groups in grouped(billed, UTC).values():
+    half = len(billed) // 2
+    for groups in grouped([counted(billed[:half], UTC), counted(billed[half:], UTC)]).values():
         merged = total([])
         for each in groups.values():
             merged.merge(each)

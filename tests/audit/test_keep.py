@@ -7,7 +7,7 @@ from audit.histories import START, history, sample
 from reports.ledger_rows import add_call, new_ledger
 from underspend.audit.bills import price
 from underspend.audit.days import Days
-from underspend.audit.groups import grouped
+from underspend.audit.groups import counted, grouped
 from underspend.audit.keep import forget, keep, recall, row_id
 from underspend.audit.totals import total
 from underspend.reports.spend import By, spend
@@ -63,12 +63,12 @@ def test_the_session_and_its_folder_are_kept(ledger):
 
 def test_replies_whose_transcripts_are_gone_are_recalled(ledger):
     keep(ledger, price(sample()), roots=[ROOT])
-    found = recall(ledger, known={"m1"}, before=START + 10**15, roots=[ROOT])
+    found = recall(ledger, is_known={"m1"}.__contains__, before=START + 10**15, roots=[ROOT])
     again = price(history(*found))
     assert {each.reply.message_id for each in again} == {"m2", "m3", "a1", "h1", "h2"}
     kept = [each for each in price(sample()) if each.reply.message_id != "m1"]
     assert total(again).cost == total(kept).cost
-    groups, before = grouped(again, Days()), grouped(kept, Days())
+    groups, before = grouped([counted(again, Days())]), grouped([counted(kept, Days())])
     assert {name: each.cost for name, each in groups["by_agent"].items()} == {
         name: each.cost for name, each in before["by_agent"].items()
     }
@@ -76,8 +76,8 @@ def test_replies_whose_transcripts_are_gone_are_recalled(ledger):
 
 def test_neither_young_replies_nor_those_of_another_folder_are_recalled(ledger):
     keep(ledger, price(sample()), roots=[ROOT])
-    assert recall(ledger, known=set(), before=START, roots=[ROOT]) == []
-    assert recall(ledger, known=set(), before=START + 10**15, roots=[Path("/u")]) == []
+    assert recall(ledger, is_known=set().__contains__, before=START, roots=[ROOT]) == []
+    assert recall(ledger, is_known=set().__contains__, before=START + 10**15, roots=[Path("/u")]) == []
 
 
 def test_forgetting_leaves_the_gateways_rows(ledger):

@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from audit.histories import START, history, line
-from underspend.audit.rates import CatalogueRates
+from audit.histories import START
 from underspend.audit.surroundings import gather, settings_of
 
 
@@ -17,8 +16,7 @@ def folders(tmp_path):
 
 def around(folders, **more):
     config, project = folders
-    made = history(line(directory=str(project)), line(directory="/gone/for/ever"), line())
-    return gather(made, now=START, bills={}, rates=CatalogueRates(made), config_folders=[config], **more)
+    return gather([str(project), "/gone/for/ever", ""], now=START, config_folders=[config], **more)
 
 
 def test_settings_and_memory_of_the_user_and_of_each_project_are_read(folders):

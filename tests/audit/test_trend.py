@@ -7,7 +7,7 @@ from audit.histories import DAY, HAIKU, HOUR, OPUS, START, history, line, reply
 from underspend.audit import trend as module
 from underspend.audit.bills import price
 from underspend.audit.days import Days
-from underspend.audit.trend import forecast, trend
+from underspend.audit.trend import forecast, looked_back_to, moments, trend
 
 UTC = Days(ZoneInfo("UTC"))
 WEEK = 7 * DAY
@@ -21,7 +21,7 @@ def calls(name, at, count, usage, *, agent=None, model=OPUS):
 
 
 def told(*lines, now=AFTER):
-    return trend(price(history(*lines)), UTC, now)
+    return trend(moments(price(history(*lines))), UTC, now)
 
 
 def causes(found):
@@ -100,8 +100,19 @@ def test_the_causes_add_up_to_the_difference(before, after):
 
 
 def test_a_month_goes_on_as_the_last_28_days_did():
-    made = price(history(calls("a", START - 9 * DAY, 1, (100, 0, 0, 0, 0)), calls("b", START, 1, (100, 0, 0, 0, 0))))
-    found = forecast(made, UTC, START + HOUR)
+    lines = (calls("a", START - 9 * DAY, 1, (100, 0, 0, 0, 0)), calls("b", START, 1, (100, 0, 0, 0, 0)))
+    made, first = moments(price(history(*lines))), START - 9 * DAY
+    found = forecast(made, UTC, START + HOUR, first_at=first)
     assert (found.month, found.so_far, found.days_left) == ("2026-11", 800_000_000, 10)
     assert found.expected == 800_000_000 + 800_000_000
-    assert forecast(made, UTC, START + 60 * DAY) is None
+    assert forecast(made, UTC, START + 60 * DAY, first_at=first) is None
+
+
+@given(st.integers(-90, 90), st.lists(st.integers(0, 90), min_size=1, max_size=5))
+def test_what_lies_further_back_bears_on_neither(now, days):
+    now = START + now * DAY
+    every = moments(price(history(*(calls(f"c{day}", START - day * DAY, 1, (100, 0, 0, 0, 0)) for day in set(days)))))
+    late = [each for each in every if each.at >= looked_back_to(every[-1].at, now)]
+    assert trend(late, UTC, now) == trend(every, UTC, now)
+    first = every[0].at
+    assert forecast(late, UTC, now, first_at=first) == forecast(every, UTC, now, first_at=first)

@@ -4,9 +4,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from audit.histories import DAY, HAIKU, START, history, line, reply, sample
+from reports.audit.reports import Broken, TwoFindings
 from underspend.advisors import BUILTIN
-from underspend.audit import whole
-from underspend.audit.days import Days
 from underspend.audit.plan import Plan
 from underspend.audit.questions import NO_QUESTIONS
 from underspend.audit.whole import Choice, Context, audit, pace_of
@@ -27,7 +26,7 @@ def test_the_whole_audit_of_the_sample():
     assert (found.first_at, found.last_at) == (START, START + DAY + 3_600_000_000)
     assert found.day == "2026-11-20"
     assert found.paying.plan is Plan.UNKNOWN
-    assert set(found.around.bills) == {"m1", "m2", "m3", "a1", "h1", "h2"}
+    assert {each.reply.message_id for each in found.billed} == {"m1", "m2", "m3", "a1", "h1", "h2"}
     assert set(found.groups) >= {"by_day", "by_session", "by_project", "by_model", "by_agent", "by_category"}
 
 
@@ -63,22 +62,30 @@ def test_totals_of_the_client_are_held_against_whole_sessions_alone():
 
 
 def test_days_without_replies_are_in_the_span():
-    billed = made().billed
-    assert pace_of([billed[0], billed[-1]], Days(UTC)).span == 2
-    assert pace_of([], Days(UTC)).active == 0
-
-
-def test_two_processes_find_what_one_does(monkeypatch):
-    context = replace(CONTEXT, advisors=BUILTIN)
-    alone = audit(sample(), context)
-    monkeypatch.setattr(whole, "_WORTH_A_PROCESS", 0)
-    assert asked(audit(sample(), context)) == asked(alone)
+    assert (pace_of(["2026-11-20", "2026-11-29"]).span, pace_of(["2026-11-20", "2026-11-29"]).active) == (10, 2)
+    assert pace_of([]).active == 0
 
 
 def asked(found):
-    """What is found; a second process hands over copies."""
-    names = {field.name for field in fields(found)} - {"around", "days", "billed"}
-    return {name: getattr(found, name) for name in names}
+    """What is found, but for what fetches the replies."""
+    return {field.name: getattr(found, field.name) for field in fields(found) if field.name not in {"days", "replies"}}
+
+
+def test_an_advisor_that_fails_costs_only_its_own_findings():
+    found = audit(sample(), replace(CONTEXT, advisors=(Broken, TwoFindings, BadSum))).found
+    assert [each.finding.id for each in found.ranked] == ["two/gap", "two/due"]
+    assert [(each.advisor, each.problem) for each in found.faults] == [
+        ("broken", "RuntimeError: boom"),
+        ("bad-sum", "ValueError: no"),
+    ]
+    assert found.in_period == 10**10
+
+
+class BadSum(TwoFindings):
+    name = "bad-sum"
+
+    def sum_up(self, facts, around):
+        raise ValueError("no")
 
 
 def test_a_short_audit_has_the_bill_and_the_findings_alone():

@@ -1,9 +1,11 @@
 import pytest
+from sqlalchemy import insert
 
 from reports.ledger_rows import add_call, add_decision, add_prompt
 from underspend.core.errors import NotFoundError
 from underspend.core.usage import Lane
 from underspend.reports.explain import explain
+from underspend.stores.schema import effects
 
 AT = "2026-11-20T10:00:00+00:00"
 PIECES = [("tools", "tool", "Bash", 3000), ("system", "text", "system 1", 2000), ("messages", "text", "user", 500)]
@@ -47,6 +49,7 @@ def test_prompt_bill_and_decisions(ledger):
     ]
     assert sum(line.amount for line in found.charges) == found.entry.paid
     assert [(each.strategy, each.applied) for each in found.choices] == [("route", True)]
+    assert found.effects == ()
     assert found.evidence == "From the usage the provider reported in full, at the dated price list."
 
 
@@ -77,3 +80,11 @@ def test_blocks_no_longer_kept_are_said(ledger):
     with ledger.begin() as connection:
         connection.exec_driver_sql("DELETE FROM blocks WHERE label = 'Gone'")
     assert explain(ledger, "aaaa2222").anatomy.blocks[0].piece.label == "(no longer kept)"
+
+
+def test_effects_the_largest_first(ledger):
+    add_call(ledger, "a", "2026-11-20T10:00:00+00:00", (10, 0, 0, 0, 1))
+    with ledger.begin() as connection:
+        connection.execute(insert(effects).values(call_id="a", strategy="cold_prune", saved_pico=-7))
+        connection.execute(insert(effects).values(call_id="a", strategy="dedupe_reads", saved_pico=30))
+    assert explain(ledger, "a").effects == (("dedupe_reads", 30), ("cold_prune", -7))

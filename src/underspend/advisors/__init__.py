@@ -1,7 +1,9 @@
-"""The shelf of advisors: findings without a live action. Each is one file and a pure function of a history.
+"""The shelf of advisors: findings without a live action. Each is one file that looks at sessions and sums up.
 
 To add one, write `advisors/<name>.py`, put its class here, and give it a test and a page in `docs/findings/`.
 """
+
+from typing import Any
 
 from underspend.advisors.cache_busts import CacheBusts
 from underspend.advisors.carried_results import CarriedResults
@@ -16,15 +18,13 @@ from underspend.advisors.sub_agents import SubAgents
 from underspend.advisors.unused_tools import UnusedTools
 from underspend.core.advisor import Advisor
 
-BUILTIN: tuple[type[Advisor], ...] = (
+BUILTIN: tuple[type[Advisor[Any]], ...] = (
     SettingsDoctor,
     DearModels,
     SubAgents,
     UnusedTools,
     ClaudeMd,
     Deletion,
-    # From here on they read timelines step by step. An audit that shares the work between two processes begins at both
-    # ends, so that one of them works the steps out for all of these.
     ErrorLoops,
     RedundantReads,
     ContextGrowth,

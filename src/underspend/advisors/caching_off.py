@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
 
 from underspend.advisors.claimed import Claimed
 from underspend.advisors.client_settings import SettingsFile
+from underspend.core.advisor import Claimed as Claim
 from underspend.core.advisor import Confidence, Finding, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import Answered, Timeline
@@ -18,60 +20,92 @@ OFF = "DISABLE_PROMPT_CACHING"
 _WRITES = (Lane.CACHE_WRITE_5M, Lane.CACHE_WRITE_1H)
 
 
-@dataclass(slots=True)
-class _Cost:
-    """What went without caching (`lost`, by reply), and what the caching there was has saved (`kept`)."""
+class Off(msgspec.Struct, array_like=True, gc=False):
+    """What went without caching (`lost`, in so many `replies`), and what the caching there was has saved (`kept`).
 
-    lost: list[tuple[Answered, Money]] = field(default_factory=list)
+    `claimed` is how much of what was lost lies in the bills.
+    """
+
+    lost: Money = 0
+    replies: int = 0
     kept: Money = 0
+    claimed: Money = 0
 
-    def add(self, timeline: Timeline, family: str, around: Surroundings) -> None:
+
+class _Cost:
+    """The cost of one variable while it is added up."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self.off = Off()
+        self.claimed = Claimed(around.bills)
+        self._around = around
+
+    def add(self, timeline: Timeline, family: str) -> None:
         """Add the replies of a timeline that the setting is about."""
         before: Answered | None = None
         for reply in timeline.replies:
             if family in (reply.metered.model or "").lower():
-                self._add(reply, before, around)
+                self._add(reply, before)
             before = reply
 
-    def _add(self, reply: Answered, before: Answered | None, around: Surroundings) -> None:
+    def _add(self, reply: Answered, before: Answered | None) -> None:
         usage, model = reply.metered.usage, reply.metered.model or ""
-        rates = {lane: around.rates.rate(model, lane, reply.at, usage.prompt) for lane in Lane}
+        rates = {lane: self._around.rates.rate(model, lane, reply.at, usage.prompt) for lane in Lane}
         plain, read, write = rates[Lane.INPUT], rates[Lane.CACHE_READ], rates[Lane.CACHE_WRITE_5M]
         if plain is None or read is None or write is None:
             return
         if usage.cache_read or any(usage.lane(lane) for lane in _WRITES):
-            self.kept += usage.cache_read * (plain - read)
-            self.kept -= sum(usage.lane(lane) * ((rates[lane] or plain) - plain) for lane in _WRITES)
+            self.off.kept += usage.cache_read * (plain - read)
+            self.off.kept -= sum(usage.lane(lane) * ((rates[lane] or plain) - plain) for lane in _WRITES)
             return
         again = min(usage.input, before.metered.usage.prompt) if before is not None else 0
-        self.lost.append((reply, again * (plain - read) - (usage.input - again) * (write - plain)))
+        gain = again * (plain - read) - (usage.input - again) * (write - plain)
+        self.off.lost += gain
+        self.off.replies += 1
+        self.off.claimed += self.claimed.add(reply, Lane.INPUT, gain)
 
 
-def caching_off(name: str, files: Iterable[SettingsFile], around: Surroundings) -> Iterator[Finding]:
+def seen_off(
+    name: str, files: Iterable[SettingsFile], around: Surroundings
+) -> tuple[dict[str, Off], dict[str, list[Claim]]]:
+    """What each variable that switches caching off did to the sessions it held for, and the claims for it."""
+    found, claims = {}, {}
+    for variable, setting in _switches(files).items():
+        cost = _Cost(around)
+        for timeline in {id(line): line for file in setting for line in file.timelines}.values():
+            cost.add(timeline, variable.removeprefix(OFF).removeprefix("_").lower())
+        found[variable], claims[_id(name, variable)] = cost.off, cost.claimed.all()
+    return found, claims
+
+
+def caching_off(name: str, files: Iterable[SettingsFile], seen: Sequence[Mapping[str, Off]]) -> Iterator[Finding]:
     """One finding per variable that switches caching off, over all the files that set it.
 
     Its amount is what uncached prompts of the history cost too much. What caching saved until now, and will no more,
     was never paid in it and stands in the title only.
     """
+    for variable, found in _switches(files).items():
+        yield _finding(name, found, variable, [each[variable] for each in seen if variable in each])
+
+
+def _switches(files: Iterable[SettingsFile]) -> dict[str, list[SettingsFile]]:
     setting: dict[str, list[SettingsFile]] = defaultdict(list)
     for file in files:
         for variable in file.env:
             if (variable == OFF or variable.startswith(f"{OFF}_")) and file.on(variable):
                 setting[variable].append(file)
-    for variable, found in sorted(setting.items()):
-        yield _finding(name, found, variable, around)
+    return dict(sorted(setting.items()))
 
 
-def _finding(name: str, files: Sequence[SettingsFile], variable: str, around: Surroundings) -> Finding:
-    cost, claimed = _Cost(), Claimed(around.bills)
-    for timeline in {id(line): line for file in files for line in file.timelines}.values():
-        cost.add(timeline, variable.removeprefix(OFF).removeprefix("_").lower(), around)
-    for reply, gain in cost.lost:
-        claimed.add(reply, Lane.INPUT, gain)
-    lost = min(max(sum(gain for _, gain in cost.lost), 0), claimed.total)
-    kept = max(cost.kept, 0)
+def _id(name: str, variable: str) -> str:
+    return f"{name}/caching-off/{variable}"
+
+
+def _finding(name: str, files: Sequence[SettingsFile], variable: str, seen: Sequence[Off]) -> Finding:
+    lost = min(max(sum(each.lost for each in seen), 0), sum(each.claimed for each in seen))
+    kept = max(sum(each.kept for each in seen), 0)
     return Finding(
-        id=f"{name}/caching-off/{variable}",
+        id=_id(name, variable),
         urgency=Urgency.FIX_NOW,
         title=_title(variable, lost, kept),
         amount=lost,
@@ -83,12 +117,12 @@ def _finding(name: str, files: Sequence[SettingsFile], variable: str, around: Su
             f" in these sessions saved {show(kept)}, reckoned the same way."
         ),
         fix=f"Take {variable} out of the env of {', '.join(file.path for file in files)}.",
-        claims=claimed.claims(lost),
+        claimed=(_id(name, variable),),
         rows=tuple(
             {
                 "file": file.path,
                 "setting": f"{variable}={file.env[variable]}",
-                "uncached_replies": len(cost.lost),
+                "uncached_replies": sum(each.replies for each in seen),
                 "lost": show(lost),
                 "saved_by_caching_until_now": show(kept),
             }

@@ -3,25 +3,63 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import ClassVar, NamedTuple
 
-from underspend.advisors.reading import Carried, Stretch, moment, stretches_of
-from underspend.core.advisor import Advisor, Claim, Confidence, Finding, Surroundings, Urgency
+import msgspec
+
+from underspend.advisors.reading import Carried, Rows, Stretch, first, moment, stretches_of
+from underspend.core.advisor import Advisor, Claimed, Confidence, Finding, Seen, Surroundings, Urgency
 from underspend.core.evidence import Evidence
-from underspend.core.history import History, Timeline
+from underspend.core.history import History, Timeline, ToolUse
 from underspend.core.money import Money, show
 from underspend.core.usage import Lane
 
-_LARGE_PERCENT = 90
-_ENOUGH_TO_JUDGE = 20
-"""With fewer results than this there is no telling which of them are large for this user."""
-
-_NEVER_LARGE = 1_000
-"""Tokens below which a result is not large, however small this user's others are."""
+LARGE = 2_000
+"""Tokens beyond which a result is large: about 7,000 characters or 200 lines. Nine in ten results of the sessions that
+this was measured on stay below it. It is the same for everybody, so that one new session never changes what was found
+in the old ones."""
 
 _ROWS = 100
 _LABEL = 120
+_ID = "carried-results/large"
+_Sums = dict[str, tuple[int, int, int, Money]]
+"""By name: results, tokens, calls that carried them, dollars."""
+
+
+class Large(msgspec.Struct, array_like=True, gc=False):
+    """A large result as evidence: `cost` in all, `beyond` for what it held beyond the limit."""
+
+    session: str
+    agent: str
+    at: int
+    use_id: str
+    tool: str
+    target: str
+    tokens: int
+    calls: int
+    cost: Money
+    beyond: Money
+
+    def order(self) -> tuple[object, ...]:
+        """The dearest first."""
+        return -self.beyond, self.at, self.use_id
+
+
+class CarriedFacts(msgspec.Struct, array_like=True, gc=False):
+    """Results by tool, by MCP server and by single use (packed: there are many, and few look at them), and large ones.
+
+    `large` are the first `_ROWS` of `large_count`; `beyond` is what all of them cost beyond the limit.
+    """
+
+    tools: _Sums
+    servers: _Sums
+    uses: msgspec.Raw
+    use_count: int
+    large: list[Large]
+    large_count: int
+    beyond: Money
 
 
 class _Stay(NamedTuple):
@@ -43,26 +81,48 @@ class _Stay(NamedTuple):
         return self.carried.use.mcp_server if self.carried.use else None
 
 
-class CarriedResults(Advisor):
+class CarriedResults(Advisor[CarriedFacts]):
     """The residency of tool results: from the call that first sent each one to the last that still held it."""
 
     __slots__ = ()
     name: ClassVar[str] = "carried-results"
+    facts: ClassVar[type] = CarriedFacts
 
-    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
+    def look(self, history: History, around: Surroundings) -> Seen | None:
+        """All results by what they cost, and the large ones."""
+        stays = list(_stays(history, around))
+        if not stays:
+            return None
+        uses = _sums((f"{stay.tool} {stay.target}".strip(), stay) for stay in stays)
+        found = [stay for stay in stays if stay.carried.tokens > LARGE]
+        large = [_large(stay, beyond) for stay in found if (beyond := stay.stretch.cost(stay.carried, LARGE))]
+        claims = _claims(found)
+        facts = CarriedFacts(
+            tools=_sums((stay.tool, stay) for stay in stays),
+            servers=_sums((stay.server, stay) for stay in stays if stay.server),
+            uses=msgspec.Raw(msgspec.msgpack.encode(uses)),
+            use_count=len(uses),
+            large=first([large], Large.order, _ROWS),
+            large_count=len(large),
+            beyond=sum(amount for _, _, amount in claims),
+        )
+        return Seen(facts, {_ID: claims})
+
+    def sum_up(self, facts: Sequence[CarriedFacts], around: Surroundings) -> Iterable[Finding]:
         """What the largest results held beyond a limit; for information, with no dollars to save, all of them by tool.
 
-        The limit is the size that nine in ten of this user's own results stay under, at least 1,000 tokens.
+        The limit is `LARGE`.
         """
-        stays = list(_stays(history, around))
-        if not sum(stay.amount for stay in stays):
+        del around
+        tools = _added(each.tools for each in facts)
+        if not _cost(tools):
             return
-        yield _by_tool(stays)
-        servers = [stay for stay in stays if stay.server]
+        yield _by_tool(tools, facts)
+        servers = _added(each.servers for each in facts)
         if servers:
-            yield _by_server(servers)
-        if len(stays) >= _ENOUGH_TO_JUDGE:
-            yield from _large(stays, max(_percentile([stay.carried.tokens for stay in stays]), _NEVER_LARGE))
+            yield _by_server(servers, tools)
+        if any(each.large_count for each in facts):
+            yield _beyond(facts)
 
 
 def _stays(history: History, around: Surroundings) -> Iterator[_Stay]:
@@ -72,20 +132,61 @@ def _stays(history: History, around: Surroundings) -> Iterator[_Stay]:
                 yield _Stay(timeline, stretch, carried, stretch.cost(carried))
 
 
-def _percentile(sizes: list[int]) -> int:
-    """The size that nine in ten results do not exceed."""
-    ordered = sorted(sizes)
-    return ordered[(len(ordered) - 1) * _LARGE_PERCENT // 100]
+def _sums(pairs: Iterable[tuple[str, _Stay]]) -> _Sums:
+    found: _Sums = {}
+    for name, stay in pairs:
+        results, tokens, calls, cost = found.get(name, (0, 0, 0, 0))
+        carried = stay.carried
+        found[name] = (results + 1, tokens + carried.tokens, calls + carried.left - carried.entered, cost + stay.amount)
+    return found
 
 
-def _by_tool(stays: list[_Stay]) -> Finding:
-    amount = sum(stay.amount for stay in stays)
-    groups = _grouped((f"{stay.tool} {stay.target}".strip(), stay) for stay in stays)
-    tools = _grouped((stay.tool, stay) for stay in stays)
+def _added(parts: Iterable[_Sums]) -> _Sums:
+    found: _Sums = {}
+    for name, more in chain.from_iterable(part.items() for part in parts):
+        known = found.get(name)
+        found[name] = (
+            more if known is None else (known[0] + more[0], known[1] + more[1], known[2] + more[2], known[3] + more[3])
+        )
+    return found
+
+
+def _large(stay: _Stay, beyond: Money) -> Large:
+    return Large(
+        session=stay.timeline.session,
+        agent=stay.timeline.agent or "",
+        at=stay.carried.result.at,
+        use_id=stay.carried.result.use_id,
+        tool=stay.tool,
+        target=stay.target[:_LABEL],
+        tokens=stay.carried.tokens,
+        calls=stay.carried.left - stay.carried.entered,
+        cost=stay.amount,
+        beyond=beyond,
+    )
+
+
+def _claims(large: Iterable[_Stay]) -> list[Claimed]:
+    """What the tokens of large results after the first `LARGE` cost, by reply and lane."""
+    together: dict[int, list[_Stay]] = defaultdict(list)
+    for stay in large:
+        together[id(stay.stretch)].append(stay)
+    totals: dict[tuple[str, Lane], Money] = defaultdict(int)
+    for stays in together.values():
+        for step, lane, money in stays[0].stretch.sums([stay.carried for stay in stays], LARGE):
+            totals[step.reply.message_id, lane] += money
+    return [(message, lane, money) for (message, lane), money in totals.items() if money]
+
+
+def _by_tool(tools: _Sums, facts: Sequence[CarriedFacts]) -> Finding:
+    uses = max(each.use_count for each in facts)
+    if uses < _ROWS:
+        uses = min(len(_uses(facts)), _ROWS)
+    count = min(len(tools), _ROWS) + min(uses, _ROWS)
     return Finding(
         id=f"{CarriedResults.name}/by-tool",
         urgency=Urgency.FYI,
-        title=f"Tool results cost {show(amount)} from entering the context until they left it",
+        title=f"Tool results cost {show(_cost(tools))} from entering the context until they left it",
         amount=0,
         confidence=Confidence.MEDIUM,
         evidence=Evidence.ESTIMATED,
@@ -94,104 +195,84 @@ def _by_tool(stays: list[_Stay]) -> Finding:
             "compaction, /clear or the end. Tokens are estimated from sizes, at most what the prompt grew by. This is "
             "where the money lay, not what could be saved."
         ),
-        rows=[*_rows("tool", tools), *_rows("use", groups)],
+        rows=Rows(count, lambda: [*_rows("tool", tools), *_rows("use", _uses(facts))]),
     )
 
 
-def _by_server(stays: list[_Stay]) -> Finding:
-    amount = sum(stay.amount for stay in stays)
+def _uses(facts: Iterable[CarriedFacts]) -> _Sums:
+    return _added(msgspec.msgpack.decode(each.uses, type=_Sums) for each in facts)
+
+
+def _cost(sums: Mapping[str, tuple[int, int, int, Money]]) -> Money:
+    return sum(cost for _, _, _, cost in sums.values())
+
+
+def _by_server(servers: _Sums, tools: _Sums) -> Finding:
+    own = {name: sums for name, sums in tools.items() if ToolUse(id="", name=name).mcp_server}
     return Finding(
         id=f"{CarriedResults.name}/mcp-servers",
         urgency=Urgency.FYI,
-        title=f"Results of MCP servers cost {show(amount)} while they were in the context",
+        title=f"Results of MCP servers cost {show(_cost(servers))} while they were in the context",
         amount=0,
         confidence=Confidence.MEDIUM,
         evidence=Evidence.ESTIMATED,
         why="The same as for all tool results, by server and tool.",
-        rows=[
-            *_rows("server", _grouped((stay.server or "", stay) for stay in stays)),
-            *_rows("tool", _grouped((stay.tool, stay) for stay in stays)),
-        ],
+        rows=[*_rows("server", servers), *_rows("tool", own)],
     )
 
 
-def _large(stays: list[_Stay], limit: int) -> Iterator[Finding]:
-    large = [stay for stay in stays if stay.carried.tokens > limit]
-    spent = [(money, stay) for stay in large if (money := stay.stretch.cost(stay.carried, limit))]
-    if not spent:
-        return
-    spent.sort(key=lambda each: (-each[0], each[1].carried.result.at, each[1].carried.result.use_id))
-    totals = _totals(large, limit)
-    amount = sum(totals.values())
-    yield Finding(
-        id=f"{CarriedResults.name}/large",
+def _beyond(facts: Sequence[CarriedFacts]) -> Finding:
+    amount = sum(each.beyond for each in facts)
+    return Finding(
+        id=_ID,
         urgency=Urgency.HABIT,
-        title=f"{len(spent)} large tool results cost {show(amount)} for what they held beyond {limit:,} tokens",
+        title=(
+            f"{sum(each.large_count for each in facts)} large tool results cost {show(amount)} for what they held "
+            f"beyond {LARGE:,} tokens"
+        ),
         amount=amount,
         confidence=Confidence.MEDIUM,
         evidence=Evidence.ESTIMATED,
         why=(
-            f"At least nine in ten of your tool results have at most {limit:,} tokens. The amount is what the tokens "
-            "beyond that cost in the larger ones, from entering the context until they left it: what a read with a "
-            "limit, a search or a filtered command would have left out, had the first part been enough."
+            f"Most tool results have far fewer than {LARGE:,} tokens. The amount is what the tokens beyond that cost "
+            "in the larger ones, from entering the context until they left it: what a read with a limit, a search or "
+            "a filtered command would have left out, had the first part been enough."
         ),
         fix=(
             "Add to CLAUDE.md: Search (Grep) before reading; read long files with offset and limit; pipe long command "
             "output through head, tail or grep. For Bash and MCP output, BASH_MAX_OUTPUT_LENGTH and "
             'MAX_MCP_OUTPUT_TOKENS in "env" of settings.json set the limit.'
         ),
-        claims=[
-            Claim(message_id=message, lane=lane, amount=money) for (message, lane), money in totals.items() if money
-        ],
-        rows=[_row(stay, money) for money, stay in spent[:_ROWS]],
+        claimed=(_ID,),
+        rows=[_row(each) for each in first((each.large for each in facts), Large.order, _ROWS)],
     )
 
 
-def _totals(large: Iterable[_Stay], limit: int) -> dict[tuple[str, Lane], Money]:
-    """What the tokens of large results after the first `limit` cost, by reply and lane."""
-    totals: dict[tuple[str, Lane], Money] = defaultdict(int)
-    together: dict[int, list[_Stay]] = defaultdict(list)
-    for stay in large:
-        together[id(stay.stretch)].append(stay)
-    for stays in together.values():
-        for step, lane, money in stays[0].stretch.sums((stay.carried for stay in stays), limit):
-            totals[step.reply.message_id, lane] += money
-    return totals
-
-
-def _grouped(pairs: Iterable[tuple[str, _Stay]]) -> dict[str, list[_Stay]]:
-    groups: dict[str, list[_Stay]] = defaultdict(list)
-    for name, stay in pairs:
-        groups[name].append(stay)
-    return groups
-
-
-def _rows(kind: str, groups: dict[str, list[_Stay]]) -> list[dict[str, str | int]]:
+def _rows(kind: str, sums: _Sums) -> list[dict[str, str | int]]:
     """The groups, dearest first."""
-    sums = [(sum(stay.amount for stay in group), name, group) for name, group in groups.items()]
-    sums.sort(key=lambda each: (-each[0], each[1]))
+    ordered = sorted(sums.items(), key=lambda each: (-each[1][3], each[0]))
     return [
         {
             "by": kind,
             "name": name[:_LABEL],
-            "results": len(group),
-            "tokens": sum(stay.carried.tokens for stay in group),
-            "calls carried": sum(stay.carried.left - stay.carried.entered for stay in group),
-            "cost": show(money),
+            "results": results,
+            "tokens": tokens,
+            "calls carried": calls,
+            "cost": show(cost),
         }
-        for money, name, group in sums[:_ROWS]
+        for name, (results, tokens, calls, cost) in ordered[:_ROWS]
     ]
 
 
-def _row(stay: _Stay, money: Money) -> dict[str, str | int]:
+def _row(each: Large) -> dict[str, str | int]:
     return {
-        "session": stay.timeline.session,
-        "agent": stay.timeline.agent or "",
-        "when": moment(stay.carried.result.at),
-        "tool": stay.tool,
-        "target": stay.target[:_LABEL],
-        "tokens": stay.carried.tokens,
-        "calls carried": stay.carried.left - stay.carried.entered,
-        "cost in all": show(stay.amount),
-        "cost beyond limit": show(money),
+        "session": each.session,
+        "agent": each.agent,
+        "when": moment(each.at),
+        "tool": each.tool,
+        "target": each.target,
+        "tokens": each.tokens,
+        "calls carried": each.calls,
+        "cost in all": show(each.cost),
+        "cost beyond limit": show(each.beyond),
     }

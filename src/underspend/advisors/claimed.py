@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from underspend.core.advisor import Claim
-from underspend.core.history import Answered, History
+from underspend.core.advisor import Claimed as Claim
+from underspend.core.history import Answered
 from underspend.core.money import Money, scale
 from underspend.core.reply import Bill
 from underspend.core.usage import Lane
@@ -14,7 +14,9 @@ from underspend.core.usage import Lane
 NO_BILL = Bill()
 """What a reply without a bill costs as far as anybody knows."""
 
-_DAY = 86_400_000_000
+DAY = 86_400_000_000
+"""In microseconds."""
+
 _MONTH_DAYS = 30
 _WORK_DAYS = 22
 _ENOUGH_DAYS = 7
@@ -45,27 +47,9 @@ class Claimed:
         """Everything claimed."""
         return sum(self._amounts.values())
 
-    def claims(self, most: Money | None = None) -> tuple[Claim, ...]:
-        """The claims; with `most`, each cut in proportion so that together they are no more than that."""
-        total = self.total
-        keep = total if most is None else min(max(most, 0), total)
-        left, shares = keep, {}
-        for place, amount in self._amounts.items():
-            shares[place] = share = amount if keep == total else min(scale(amount, keep, total), left, amount)
-            left -= share
-        for place, amount in self._amounts.items():
-            # What rounding left over goes to the first that have room for it.
-            more = min(left, amount - shares[place])
-            shares[place] += more
-            left -= more
-        return tuple(
-            [Claim(message_id=message, lane=lane, amount=share) for (message, lane), share in shares.items() if share]
-        )
-
-
-def total(claims: tuple[Claim, ...]) -> Money:
-    """The sum of some claims."""
-    return sum(claim.amount for claim in claims)
+    def all(self) -> list[Claim]:
+        """The claims."""
+        return [(message, lane, amount) for (message, lane), amount in self._amounts.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +60,10 @@ class Month:
     span: int
 
     @classmethod
-    def of(cls, history: History) -> Month:
-        """The month of a history."""
-        days = {reply.at // _DAY for _, reply in history.replies()}
-        return cls(len(days), max(days) - min(days) + 1) if days else cls(0, 0)
+    def of(cls, days: Iterable[int]) -> Month:
+        """The month of a history with replies on some days (counted from the epoch)."""
+        active = set(days)
+        return cls(len(active), max(active) - min(active) + 1) if active else cls(0, 0)
 
     def of_amount(self, amount: Money) -> Money:
         """What an amount spent over the history comes to in a month."""

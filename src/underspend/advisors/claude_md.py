@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
-from underspend.advisors.claimed import Claimed, Month
+import msgspec
+
+from underspend.advisors.claimed import DAY, Month
+from underspend.advisors.claimed import Claimed as Cut
 from underspend.advisors.memory_lint import Remark, lint
 from underspend.advisors.memory_text import Row, rows_of, sections_of, sent_bytes
 from underspend.advisors.places import folder_governed, governed
+from underspend.advisors.reading import replies_of
 from underspend.advisors.resends import ANYWHERE, Resends
 from underspend.advisors.rule_data import rules
-from underspend.core.advisor import Advisor, Confidence, Finding, Surroundings, Urgency
+from underspend.core.advisor import Advisor, Claimed, Confidence, Finding, Seen, Surroundings, Urgency
 from underspend.core.call import Role
 from underspend.core.evidence import Evidence
 from underspend.core.history import History, Timeline
@@ -32,20 +38,76 @@ _WHY = (
 )
 
 
-class ClaudeMd(Advisor):
+class Carried(msgspec.Struct, array_like=True, gc=False):
+    """What sending a memory file again and again cost: all of it, and the lines to cut; in how many replies."""
+
+    whole: Money
+    cut: Money
+    replies: int
+    sessions: int
+
+
+class MemoryFacts(msgspec.Struct, array_like=True, gc=False):
+    """Each memory file by its path, and the days (since the epoch) that had replies."""
+
+    files: dict[str, Carried]
+    days: list[int]
+
+
+class ClaudeMd(Advisor[MemoryFacts]):
     """Lints each memory file, and says what its sections and the lines to cut cost in the sessions that carried it."""
 
     __slots__ = ()
     name: ClassVar[str] = "claude-md"
+    facts: ClassVar[type] = MemoryFacts
 
-    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
-        """At most one finding per file: its remarks, then the price of every section."""
-        month = Month.of(history)
+    def look(self, history: History, around: Surroundings) -> Seen | None:
+        """What each memory file cost in the sessions that carried it."""
+        if not around.memory_files:
+            return None
+        files: dict[str, Carried] = {}
+        claims: dict[str, list[Claimed]] = {}
         for path, text in sorted(around.memory_files.items()):
             timelines = _carriers(history, path, around)
-            found = _File(path, text, timelines, month, around).finding()
+            if timelines:
+                memory, cut = _file(path, text), Cut(around.bills)
+                resends = Resends(around.bills)
+                resends.claim(timelines, memory.to_cut, cut, reach=ANYWHERE)
+                files[path] = Carried(
+                    whole=resends.cost(timelines, tokens_in(memory.bytes), reach=ANYWHERE),
+                    cut=cut.total,
+                    replies=sum(len(replies_of(line, around)) for line in timelines),
+                    sessions=len({line.session for line in timelines}),
+                )
+                claims[f"{self.name}/{path}"] = cut.all()
+        days = {reply.at // DAY for line in history.timelines for reply in replies_of(line, around)}
+        return Seen(MemoryFacts(files, sorted(days)), claims)
+
+    def sum_up(self, facts: Sequence[MemoryFacts], around: Surroundings) -> Iterable[Finding]:
+        """At most one finding per file: its remarks, then the price of every section."""
+        month = Month.of(day for each in facts for day in each.days)
+        for path, text in sorted(around.memory_files.items()):
+            carried = [each.files[path] for each in facts if path in each.files]
+            found = _Report(_file(path, text), carried, month).finding()
             if found:
                 yield found
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A memory file, linted. `bytes` are those that are sent, `to_cut` the tokens of lines with remarks."""
+
+    path: str
+    rows: Sequence[Row]
+    remarks: Sequence[Remark]
+    bytes: int
+    to_cut: int
+
+
+@lru_cache(maxsize=256)
+def _file(path: str, text: str) -> _File:
+    rows, remarks = rows_of(text), lint(text, path)
+    return _File(path, rows, remarks, sum(sent_bytes(row) for row in rows), _tokens_of(_cuttable(rows, remarks)))
 
 
 def cuttable_tokens(text: str, remarks: Iterable[Remark]) -> int:
@@ -72,23 +134,19 @@ def _carriers(history: History, path: str, around: Surroundings) -> list[Timelin
     return [
         line
         for line in governed(history, folder)
-        if line.role not in _WITHOUT_MEMORY and line.agent_type not in without and line.replies
+        if line.role not in _WITHOUT_MEMORY and line.agent_type not in without and replies_of(line, around)
     ]
 
 
-class _File:
-    """One memory file and the timelines that carried it."""
+class _Report:
+    """The finding on one memory file."""
 
-    def __init__(self, path: str, text: str, timelines: list[Timeline], month: Month, around: Surroundings) -> None:
-        self._path = path
-        self._rows = rows_of(text)
-        self._remarks = lint(text, path)
-        self._timelines = timelines
+    def __init__(self, file: _File, carried: Sequence[Carried], month: Month) -> None:
+        self._path, self._rows, self._remarks, self._bytes = file.path, file.rows, file.remarks, file.bytes
         self._month = month
-        self._bytes = sum(sent_bytes(row) for row in self._rows)
-        resends, self._cut = Resends(around.bills), Claimed(around.bills)
-        resends.claim(timelines, _tokens_of(_cuttable(self._rows, self._remarks)), self._cut, reach=ANYWHERE)
-        self._all = resends.cost(timelines, tokens_in(self._bytes), reach=ANYWHERE)
+        self._all, self._cut = sum(each.whole for each in carried), sum(each.cut for each in carried)
+        self._replies = sum(each.replies for each in carried)
+        self._sessions = sum(each.sessions for each in carried)
 
     def finding(self) -> Finding | None:
         faults = [remark for remark in self._remarks if not remark.optional]
@@ -98,15 +156,12 @@ class _File:
             id=f"{ClaudeMd.name}/{self._path}",
             urgency=Urgency.FIX_NOW if faults else Urgency.FYI,
             title=self._title(len(faults)),
-            amount=self._cut.total,
+            amount=self._cut,
             confidence=Confidence.MEDIUM,
             evidence=Evidence.ESTIMATED,
-            why=_WHY.format(
-                replies=sum(len(line.replies) for line in self._timelines),
-                sessions=len({line.session for line in self._timelines}),
-            ),
+            why=_WHY.format(replies=self._replies, sessions=self._sessions),
             fix=_FIX.format(path=self._path) if faults else "",
-            claims=self._cut.claims(),
+            claimed=(f"{ClaudeMd.name}/{self._path}",),
             rows=(*self._remark_rows(), *self._section_rows()),
         )
 
@@ -117,7 +172,7 @@ class _File:
         some = "1 remark" if faults == 1 else f"{faults} remarks"
         if not self._all:
             return f"{self._path}: {some}; no session of this history carried it"
-        return f"{costs}, {show(self._monthly(self._cut.total))} of it for lines to cut ({some})"
+        return f"{costs}, {show(self._monthly(self._cut))} of it for lines to cut ({some})"
 
     def _monthly(self, amount: Money) -> Money:
         return self._month.of_amount(amount)

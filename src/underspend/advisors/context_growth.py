@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
-from underspend.advisors.reading import Part, Step, moment, netted, segments, steps_of
-from underspend.core.advisor import Advisor, Claim, Confidence, Finding, RateSource, Surroundings, Urgency
+import msgspec
+
+from underspend.advisors.reading import Part, Step, first, moment, segments, steps_of
+from underspend.core.advisor import Advisor, Claimed, Confidence, Finding, RateSource, Seen, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import History, Result, Timeline, Typed
 from underspend.core.money import Money, show
@@ -19,6 +22,7 @@ LEVELS = tuple(range(25_000, 1_000_000, 25_000))
 
 _FILES = frozenset({"Read", "Edit", "MultiEdit", "Write", "NotebookRead", "NotebookEdit"})
 _ROWS = 100
+_CLEAR = "context-growth/clear"
 
 
 class Boundary(NamedTuple):
@@ -64,26 +68,87 @@ class _Context(NamedTuple):
         return known
 
 
-class ContextGrowth(Advisor):
+class Point(msgspec.Struct, array_like=True, gc=False):
+    """The best prompt of a context to start afresh at, as evidence."""
+
+    session: str
+    asked: int
+    held: int
+    kept: int
+    calls: int
+    gain: Money
+    at: int
+    message: str
+
+    def order(self) -> tuple[object, ...]:
+        """The dearest first."""
+        return -self.gain, self.at, self.message
+
+
+class GrowthFacts(msgspec.Struct, array_like=True, gc=False):
+    """By level of `LEVELS`: what reading above it was billed, what fresh starts above it gain, how many they are.
+
+    `claims` names, for each level with fresh starts, the claims of its rule. `points` are the first `_ROWS`.
+    """
+
+    largest: int
+    spent: list[Money]
+    gains: dict[int, Money]
+    starts: dict[int, int]
+    claims: dict[int, str]
+    points: list[Point]
+
+
+class ContextGrowth(Advisor[GrowthFacts]):
     """Main sessions that grew: what the context above each size cost, and what clearing at prompts would have saved."""
 
     __slots__ = ()
     name: ClassVar[str] = "context-growth"
+    facts: ClassVar[type] = GrowthFacts
 
-    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
-        """At most two findings: what clearing by the best rule would have saved, and what each size cost ($0)."""
+    def look(self, history: History, around: Surroundings) -> Seen | None:
+        """What each level's rule comes to, and the best prompt to start afresh at in each context."""
         contexts = list(_contexts(history, around))
-        if not any(context.row for context in contexts):
-            return
-        spent = _spent_above(contexts)
         largest = max((step.prompt.size for context in contexts for step in context.row), default=0)
-        rules = {level: _by_rule(contexts, level, around.rates) for level in LEVELS if level < largest}
-        gains = {level: sum(start.gain for start in starts) for level, starts in rules.items()}
+        if not largest:
+            return None
+        facts = GrowthFacts(largest, _spent_above(contexts), {}, {}, {}, [])
+        claims: dict[str, list[Claimed]] = {}
+        chosen: list[Start] = []
+        name = ""
+        for level in LEVELS:
+            starts = _by_rule(contexts, level, around.rates) if level < largest else []
+            if not starts:
+                break
+            if starts != chosen:
+                # Neighbouring rules often come to the same starts, whose claims are then kept once.
+                name, chosen = f"{_CLEAR}@{level}", starts
+                claims[name] = _claims(starts)
+            facts.gains[level] = sum(start.gain for start in starts)
+            facts.starts[level], facts.claims[level] = len(starts), name
+        facts.points = _best_points(contexts, around.rates)
+        return Seen(facts, _with_last(claims, facts.claims))
+
+    def sum_up(self, facts: Sequence[GrowthFacts], around: Surroundings) -> Iterable[Finding]:
+        """At most two findings: what clearing by the best rule would have saved, and what each size cost ($0)."""
+        del around
+        largest = max((each.largest for each in facts), default=0)
+        gains = {level: sum(each.gains.get(level, 0) for each in facts) for level in LEVELS if level < largest}
         best = max(gains, key=lambda level: (gains[level], level), default=0)
         if gains.get(best, 0) > 0:
-            yield _clear(contexts, best, rules[best], around.rates)
-        if spent.get(LEVELS[0]):
-            yield _curve(spent, gains, {level: len(starts) for level, starts in rules.items()})
+            yield _clear(facts, best, gains[best])
+        spent = [sum(each.spent[index] for each in facts) for index in range(len(LEVELS))]
+        if spent[0]:
+            starts = {level: sum(each.starts.get(level, 0) for each in facts) for level in gains}
+            yield _curve(dict(zip(LEVELS, spent, strict=True)), gains, starts)
+
+
+def _with_last(claims: dict[str, list[Claimed]], names: dict[int, str]) -> dict[str, list[Claimed]]:
+    """The claims under names that say the last level too at which they hold, so that no part's name is another's."""
+    last = {name: level for level, name in names.items()}
+    for level, name in names.items():
+        names[level] = f"{name}-{last[name]}"
+    return {f"{name}-{last[name]}": found for name, found in claims.items()}
 
 
 def _contexts(history: History, around: Surroundings) -> Iterator[_Context]:
@@ -148,33 +213,36 @@ def _start(row: list[Step], boundary: Boundary, end: int, rates: RateSource) -> 
     return Start(row, boundary, end, gain)
 
 
-def _clear(contexts: list[_Context], level: int, starts: list[Start], rates: RateSource) -> Finding:
+def _claims(starts: Iterable[Start]) -> list[Claimed]:
     totals: dict[tuple[str, Lane], Money] = defaultdict(int)
     for start in starts:
         for step, part in start.spared():
             totals[step.reply.message_id, part.lane] += part.amount
-    claims = [Claim(message_id=message, lane=lane, amount=money) for (message, lane), money in totals.items() if money]
-    amount = sum(start.gain for start in starts)
+    return [(message, lane, money) for (message, lane), money in totals.items() if money]
+
+
+def _clear(facts: Sequence[GrowthFacts], level: int, amount: Money) -> Finding:
+    starts = sum(each.starts.get(level, 0) for each in facts)
     return Finding(
-        id=f"{ContextGrowth.name}/clear",
+        id=_CLEAR,
         urgency=Urgency.HABIT,
         title=f"Starting afresh at your next prompt above {level:,} tokens of context would have saved {show(amount)}",
         amount=amount,
         confidence=Confidence.LOW,
         evidence=Evidence.SIMULATED,
         why=(
-            f"Replayed over your own calls: {len(starts)} fresh starts at prompts you typed. Each one keeps what the "
+            f"Replayed over your own calls: {starts} fresh starts at prompts you typed. Each one keeps what the "
             "session began with, all that you typed and were told, and every file used again later; it pays for "
             "writing that again, and spares the rest in every later call up to the next compaction. Whether you still "
             "needed the rest is not in the record."
         ),
         fix="Run /clear when you begin something new; /compact with a line on what to keep when you go on.",
-        claims=netted(claims, amount),
-        rows=_best_points(contexts, rates),
+        claimed=tuple(dict.fromkeys(name for each in facts if (name := each.claims.get(level)))),
+        rows=[_row(point) for point in first((each.points for each in facts), Point.order, _ROWS)],
     )
 
 
-def _best_points(contexts: list[_Context], rates: RateSource) -> list[dict[str, str | int]]:
+def _best_points(contexts: list[_Context], rates: RateSource) -> list[Point]:
     """The one best prompt to start afresh at in each context, where any would have saved, dearest first."""
     found = []
     for context in contexts:
@@ -182,31 +250,52 @@ def _best_points(contexts: list[_Context], rates: RateSource) -> list[dict[str, 
         starts = [context.start(boundary, ends, rates) for boundary in context.boundaries]
         best = max(starts, key=lambda start: start.gain, default=None)
         if best is not None and best.gain > 0:
-            found.append((best.gain, context, best.boundary))
-    found.sort(key=lambda each: (-each[0], each[1].row[each[2].at].reply.at, each[1].row[each[2].at].reply.message_id))
-    return [
-        {
-            "session": context.timeline.session,
-            "best prompt": moment(context.row[boundary.at].asked),
-            "context": boundary.held,
-            "kept": boundary.kept,
-            "calls after": len(context.row) - boundary.at,
-            "saved": show(gain),
-        }
-        for gain, context, boundary in found[:_ROWS]
-    ]
+            found.append(_point(context, best))
+    return first([found], Point.order, _ROWS)
 
 
-def _spent_above(contexts: list[_Context]) -> dict[int, Money]:
-    """What reading the context above each size cost."""
-    spent: dict[int, Money] = defaultdict(int)
+def _point(context: _Context, best: Start) -> Point:
+    boundary = best.boundary
+    step = context.row[boundary.at]
+    return Point(
+        session=context.timeline.session,
+        asked=step.asked,
+        held=boundary.held,
+        kept=boundary.kept,
+        calls=len(context.row) - boundary.at,
+        gain=best.gain,
+        at=step.reply.at,
+        message=step.reply.message_id,
+    )
+
+
+def _row(point: Point) -> dict[str, str | int]:
+    return {
+        "session": point.session,
+        "best prompt": moment(point.asked),
+        "context": point.held,
+        "kept": point.kept,
+        "calls after": point.calls,
+        "saved": show(point.gain),
+    }
+
+
+def _spent_above(contexts: list[_Context]) -> list[Money]:
+    """What reading the context above each level cost."""
+    # Counted once at the highest level that a prompt exceeds, then added up downwards.
+    read, rates = [0] * (len(LEVELS) + 1), [0] * (len(LEVELS) + 1)
     for context in contexts:
         for step in context.row:
-            rate = step.prompt.rate_of(Lane.CACHE_READ) or 0
-            for level in LEVELS:
-                if step.prompt.read <= level:
-                    break
-                spent[level] += (step.prompt.read - level) * rate
+            exceeded = bisect_left(LEVELS, step.prompt.read)
+            if exceeded:
+                rate = step.prompt.rate_of(Lane.CACHE_READ) or 0
+                read[exceeded] += step.prompt.read * rate
+                rates[exceeded] += rate
+    above, rate_above = 0, 0
+    spent = [0] * len(LEVELS)
+    for index in range(len(LEVELS) - 1, -1, -1):
+        above, rate_above = above + read[index + 1], rate_above + rates[index + 1]
+        spent[index] = above - LEVELS[index] * rate_above
     return spent
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
+
 from underspend.advisors.claimed import Claimed
-from underspend.advisors.mid_session import MidSession
+from underspend.advisors.mid_session import Turns, mid_session, switching
 from underspend.advisors.model_steps import Elsewhere, cheaper, elsewhere, tier_of
+from underspend.advisors.reading import replies_of
 from underspend.advisors.rule_data import rules
 from underspend.advisors.simple_work import Work, work_of
-from underspend.core.advisor import Advisor, Confidence, Finding, Surroundings, Urgency
+from underspend.core.advisor import Advisor, Confidence, Finding, Seen, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import History, Timeline
 from underspend.core.money import Money, show
@@ -64,71 +67,152 @@ class _Run:
         return max(self.others, key=lambda pair: pair[1].gain, default=None)
 
 
-@dataclass(slots=True)
-class _Group:
-    """Runs of one kind on one model with the same next model down."""
+class Group(msgspec.Struct, array_like=True, gc=False):
+    """Runs of one kind on one model with the same next model down (`other`): what was paid and what could be saved."""
 
+    work: str
+    label: str
     model: str
     other: str
-    runs: list[_Run] = field(default_factory=list)
+    runs: int = 0
+    replies: int = 0
+    paid: Money = 0
+    low: Money = 0
+    high: Money = 0
+    cheapest: str = ""
+    cheapest_gain: Money = 0
 
     @property
-    def paid(self) -> Money:
-        return sum(run.paid for run in self.runs)
+    def key(self) -> Key:
+        """What makes two groups one."""
+        return self.work, self.label, self.model, self.other
 
     @property
-    def low(self) -> Money:
-        return sum(run.best[1].gain for run in self.runs if run.best)
+    def claimed(self) -> str:
+        """The name of the group's claims."""
+        return f"{DearModels.name}/{'/'.join(self.key)}"
 
-    @property
-    def high(self) -> Money:
-        return sum(max(run.lowest[1].gain, run.best[1].gain) for run in self.runs if run.lowest and run.best)
+    def add(self, run: _Run) -> None:
+        """Count one run in."""
+        if run.best is None or run.lowest is None:
+            return
+        gain = run.best[1].gain
+        name, best = run.lowest[0], run.lowest[1].gain
+        self.merge(Group(*self.key, 1, len(run.timeline.replies), run.paid, gain, max(best, gain), name, best))
+
+    def merge(self, more: Group) -> None:
+        """Count in what another has counted."""
+        self.runs += more.runs
+        self.replies += more.replies
+        self.paid += more.paid
+        self.low += more.low
+        self.high += more.high
+        self.cheapest_gain, self.cheapest = max(
+            (self.cheapest_gain, self.cheapest), (more.cheapest_gain, more.cheapest)
+        )
 
     def row(self) -> Mapping[str, str | int]:
         """The group as a line of evidence."""
         would = self.paid - self.low
-        lowest = max((run.lowest for run in self.runs if run.lowest), key=lambda pair: pair[1].gain, default=None)
         return {
-            "what": self.runs[0].label,
+            "what": self.label,
             "model": self.model,
-            "runs": len(self.runs),
-            "replies": sum(len(run.timeline.replies) for run in self.runs),
+            "runs": self.runs,
+            "replies": self.replies,
             "paid": show(self.paid),
             "cheaper": self.other,
             "would": show(would),
             "would_equal": f"{self.paid * 100 // would if would else 0} %",
-            "cheapest": lowest[0] if lowest else "",
+            "cheapest": self.cheapest,
             "saves_at_most": show(self.high),
         }
 
 
-class DearModels(Advisor):
+class Dearer(msgspec.Struct, array_like=True, gc=False):
+    """A run for which no cheaper model is cheaper: what it cost and would have cost one step down."""
+
+    work: str
+    label: str
+    model: str
+    other: str
+    paid: Money
+    would: Money
+
+
+class Paid(msgspec.Struct, array_like=True, gc=False):
+    """What runs of one kind on models of one tier cost together."""
+
+    work: str
+    label: str
+    tier: int | None
+    runs: int
+    paid: Money
+
+
+class ModelFacts(msgspec.Struct, array_like=True, gc=False):
+    """Runs of simple work by group, those that would cost more elsewhere, all by tier; turns in mid-session."""
+
+    groups: list[Group]
+    dearer: list[Dearer]
+    paid: list[Paid]
+    turns: Turns
+
+
+class DearModels(Advisor[ModelFacts]):
     """One finding per kind of simple work, and what the user's own numbers speak against."""
 
     __slots__ = ()
     name: ClassVar[str] = "dear-models"
+    facts: ClassVar[type] = ModelFacts
 
-    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
-        """Savings first, then what is not recommended."""
+    def look(self, history: History, around: Surroundings) -> Seen | None:
+        """Whole runs of simple work with what they would have cost elsewhere, and turns that only read."""
         runs = [run for line in history.timelines if (run := _run(line, around))]
-        against = list(_against(runs))
-        refused = {group_key for group_key, _ in against}
+        turns = mid_session(history, around)
+        if not (runs or turns.count):
+            return None
+        groups: dict[Key, Group] = {}
+        claims: dict[str, Claimed] = defaultdict(lambda: Claimed(around.bills))
+        dearer = []
+        for run in runs:
+            if run.best:
+                key = (run.work.value, run.label, run.model, run.best[0])
+                group = groups.setdefault(key, Group(*key))
+                group.add(run)
+                for reply, lane, amount in run.best[1].saved:
+                    claims[group.claimed].add(reply, lane, amount)
+            elif run.others:
+                other, same = run.others[0]
+                dearer.append(Dearer(run.work.value, run.label, run.model, other, run.paid, same.would))
+        paid = [Paid(run.work.value, run.label, tier_of(run.model), 1, run.paid) for run in runs]
+        facts = ModelFacts(list(groups.values()), dearer, paid, turns)
+        return Seen(facts, {name: claimed.all() for name, claimed in claims.items()})
+
+    def sum_up(self, facts: Sequence[ModelFacts], around: Surroundings) -> Iterable[Finding]:
+        """Savings first, then what is not recommended."""
+        del around
+        groups: dict[Key, Group] = {}
+        for more in (group for each in facts for group in each.groups):
+            groups.setdefault(more.key, Group(*more.key)).merge(more)
+        against = sorted(_against(groups, facts), key=lambda each: (each[0], sorted(map(str, each[1].values()))))
+        refused = {key for key, _ in against}
         for work in Work:
-            groups = [
-                group for key, group in _groups(runs).items() if key[0] is work and key not in refused and group.low > 0
+            kept = [
+                group for key, group in groups.items() if key[0] == work.value and key not in refused and group.low > 0
             ]
-            if groups:
-                yield _saving(work, groups, around)
+            if kept:
+                yield _saving(work, kept)
         if against:
             yield _no_gain([row for _, row in against])
-        yield from MidSession(history, around).finding(self.name)
+        yield from switching(self.name, [each.turns for each in facts])
 
 
-_Key = tuple[Work, str, str, str]
+Key = tuple[str, str, str, str]
+"""The kind of work, its label, the model, the cheaper one."""
 
 
 def _run(timeline: Timeline, around: Surroundings) -> _Run | None:
-    work, replies = work_of(timeline), timeline.replies
+    work, replies = work_of(timeline), replies_of(timeline, around)
     models = {reply.metered.model for reply in replies}
     if work is None or len(models) != 1:
         return None
@@ -141,52 +225,39 @@ def _run(timeline: Timeline, around: Surroundings) -> _Run | None:
     return _Run(work, label, timeline, model, paid, tuple(pair for pair in tried if pair[1].fits))
 
 
-def _groups(runs: Iterable[_Run]) -> dict[_Key, _Group]:
-    groups: dict[_Key, _Group] = {}
-    for run in runs:
-        if run.best:
-            key = (run.work, run.label, run.model, run.best[0])
-            groups.setdefault(key, _Group(run.model, run.best[0])).runs.append(run)
-    return groups
-
-
-def _against(runs: list[_Run]) -> Iterator[tuple[_Key, Mapping[str, str | int]]]:
+def _against(groups: Mapping[Key, Group], facts: Sequence[ModelFacts]) -> Iterator[tuple[Key, Mapping[str, str | int]]]:
     """What the user's own numbers speak against: cheaper models on which such runs cost no less."""
     least = rules("dear_models")["runs_to_compare"]
-    paid: dict[tuple[Work, str, int | None], list[Money]] = defaultdict(list)
-    for run in runs:
-        paid[run.work, run.label, tier_of(run.model)].append(run.paid)
-    for key, group in _groups(runs).items():
-        there = paid.get((key[0], key[1], tier_of(group.other)), [])
-        mean = group.paid // len(group.runs)
-        if len(there) >= least and sum(there) // len(there) >= mean:
-            yield key, _row_against(group, sum(there) // len(there), f"your {len(there)} runs there cost that")
-    for run in runs:
-        if run.others and not run.best:
-            other, same = run.others[0]
-            group = _Group(run.model, other, [run])
-            yield (run.work, run.label, run.model, other), _row_against(group, same.would, "the same tokens cost that")
+    runs: Counter[tuple[str, str, int | None]] = Counter()
+    paid: Counter[tuple[str, str, int | None]] = Counter()
+    for each in (each for known in facts for each in known.paid):
+        runs[each.work, each.label, each.tier] += each.runs
+        paid[each.work, each.label, each.tier] += each.paid
+    for key, group in groups.items():
+        place = (group.work, group.label, tier_of(group.other))
+        if runs[place] >= least and paid[place] // runs[place] >= group.paid // group.runs:
+            there = paid[place] // runs[place]
+            yield key, _row_against(group, there, f"your {runs[place]} runs there cost that")
+    for one in (one for known in facts for one in known.dearer):
+        alone = Group(one.work, one.label, one.model, one.other, 1, 0, one.paid)
+        yield alone.key, _row_against(alone, one.would, "the same tokens cost that")
 
 
-def _row_against(group: _Group, there: Money, because: str) -> Mapping[str, str | int]:
+def _row_against(group: Group, there: Money, because: str) -> Mapping[str, str | int]:
     return {
-        "what": group.runs[0].label,
+        "what": group.label,
         "model": group.model,
-        "runs": len(group.runs),
-        "a_run": show(group.paid // len(group.runs)),
+        "runs": group.runs,
+        "a_run": show(group.paid // group.runs),
         "cheaper": group.other,
         "a_run_there": show(there),
         "because": because,
     }
 
 
-def _saving(work: Work, groups: list[_Group], around: Surroundings) -> Finding:
+def _saving(work: Work, groups: list[Group]) -> Finding:
     low, high = sum(group.low for group in groups), sum(group.high for group in groups)
     span = show(low) if high <= low else f"{show(low)} to {show(high)}"
-    claimed = Claimed(around.bills)
-    for run in (run for group in groups for run in group.runs if run.best):
-        for reply, lane, amount in run.best[1].saved if run.best else ():
-            claimed.add(reply, lane, amount)
     return Finding(
         id=f"{DearModels.name}/{work.value}",
         urgency=Urgency.HABIT if work is Work.READING_SESSIONS else Urgency.FIX_NOW,
@@ -196,8 +267,8 @@ def _saving(work: Work, groups: list[_Group], around: Surroundings) -> Finding:
         evidence=Evidence.ESTIMATED,
         why=_WHY.format(low=show(low), high=show(high)),
         fix=_FIXES[work],
-        claims=claimed.claims(low),
-        rows=tuple(group.row() for group in sorted(groups, key=lambda group: -group.low)),
+        claimed=tuple(group.claimed for group in groups),
+        rows=tuple(group.row() for group in sorted(groups, key=lambda group: (-group.low, group.key))),
     )
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
+import msgspec
+
+from underspend.advisors.claimed import DAY as _DAY
 from underspend.advisors.claimed import NO_BILL
-from underspend.core.advisor import Advisor, Confidence, Finding, Surroundings, Urgency
+from underspend.advisors.reading import replies_of
+from underspend.core.advisor import Advisor, Confidence, Finding, Seen, Surroundings, Urgency
 from underspend.core.evidence import Evidence
-from underspend.core.history import History, Transcript
+from underspend.core.history import History
 from underspend.core.money import Money, show
 
-_DAY = 86_400_000_000
 _NOTICE_DAYS = 7
 _ROWS = 20
 _FIX = (
@@ -21,32 +24,44 @@ _FIX = (
 )
 
 
-class Deletion(Advisor):
+class File(msgspec.Struct, array_like=True, gc=False):
+    """A transcript: its size, when it was last written, what the replies in it cost."""
+
+    name: str
+    size: int
+    modified: int
+    spent: Money
+
+
+class Deletion(Advisor[list[File]]):
     """Says which transcripts the client deletes within a week (by the age of their last write), and their dollars."""
 
     __slots__ = ()
     name: ClassVar[str] = "deletion"
+    facts: ClassVar[type] = list[File]
 
-    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
+    def look(self, history: History, around: Surroundings) -> Seen | None:
+        """The files, with what they hold."""
+        spent: Counter[str] = Counter()
+        if around.retention_days is not None:
+            for line in history.timelines:
+                for reply in replies_of(line, around):
+                    spent[reply.place.file] += around.bills.get(reply.message_id, NO_BILL).total
+        return Seen([File(file.file, file.size, file.modified, spent[file.file]) for file in history.files])
+
+    def sum_up(self, facts: Sequence[list[File]], around: Surroundings) -> Iterable[Finding]:
         """One finding without dollars to save, or none."""
         if around.retention_days is None:
             return
         oldest_safe = around.now - (around.retention_days - _NOTICE_DAYS) * _DAY
-        due = sorted((file for file in history.files if file.modified < oldest_safe), key=lambda file: file.modified)
+        due = [file for files in facts for file in files if file.modified < oldest_safe]
         if due:
-            yield _finding(due, _spent(history, around), around)
+            yield _finding(sorted(due, key=lambda file: (file.modified, file.name)), around)
 
 
-def _spent(history: History, around: Surroundings) -> Mapping[str, Money]:
-    spent: Counter[str] = Counter()
-    for _, reply in history.replies():
-        spent[reply.place.file] += around.bills.get(reply.message_id, NO_BILL).total
-    return spent
-
-
-def _finding(due: list[Transcript], spent: Mapping[str, Money], around: Surroundings) -> Finding:
+def _finding(due: list[File], around: Surroundings) -> Finding:
     days = around.retention_days or 0
-    held = sum(spent.get(file.file, 0) for file in due)
+    held = sum(file.spent for file in due)
     some = "1 transcript" if len(due) == 1 else f"{len(due)} transcripts"
     return Finding(
         id="deletion/due",
@@ -60,18 +75,18 @@ def _finding(due: list[Transcript], spent: Mapping[str, Money], around: Surround
             " What is gone can neither be audited nor compared with later weeks."
         ),
         fix=_FIX,
-        rows=tuple(_rows(due, spent, around.now, days)),
+        rows=tuple(_rows(due, around.now, days)),
     )
 
 
-def _rows(due: list[Transcript], spent: Mapping[str, Money], now: int, days: int) -> Iterator[Mapping[str, str | int]]:
+def _rows(due: list[File], now: int, days: int) -> Iterator[Mapping[str, str | int]]:
     for file in due[:_ROWS]:
         left = days - (now - file.modified) // _DAY
         yield {
-            "file": file.file,
+            "file": file.name,
             "days_left": max(left, 0),
             "bytes": file.size,
-            "usd": show(spent.get(file.file, 0)),
+            "usd": show(file.spent),
         }
     if len(due) > _ROWS:
         rest = due[_ROWS:]
@@ -79,5 +94,5 @@ def _rows(due: list[Transcript], spent: Mapping[str, Money], now: int, days: int
             "file": f"… {len(rest)} more",
             "days_left": max(days - (now - rest[0].modified) // _DAY, 0),
             "bytes": sum(file.size for file in rest),
-            "usd": show(sum(spent.get(file.file, 0) for file in rest)),
+            "usd": show(sum(file.spent for file in rest)),
         }

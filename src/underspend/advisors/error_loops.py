@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
-from underspend.advisors.reading import Step, moment, steps_of
-from underspend.core.advisor import Advisor, Claim, Confidence, Finding, Surroundings, Urgency
+import msgspec
+
+from underspend.advisors.reading import Step, first, moment, steps_of
+from underspend.core.advisor import Advisor, Claimed, Confidence, Finding, Seen, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import Event, History, Mark, MarkKind, Result, Timeline, ToolUse, Typed
 from underspend.core.money import Money, show
@@ -22,6 +24,7 @@ LEAST = 3
 _EDITING = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 _ROWS = 100
 _LABEL = 120
+_FAILING, _CUT = "error-loops/failing-tools", "error-loops/cut-replies"
 
 
 @dataclass(slots=True)
@@ -47,26 +50,101 @@ class _Again(NamedTuple):
     step: Step
 
 
-class ErrorLoops(Advisor):
+class Loop(msgspec.Struct, array_like=True, gc=False):
+    """A loop as evidence: where and when it began, what failed, in how many replies, how often, at what cost."""
+
+    session: str
+    agent: str
+    at: int
+    message: str
+    name: str
+    tries: int
+    times: int
+    cost: Money
+
+    def order(self) -> tuple[object, ...]:
+        """The longest loops first."""
+        return -self.tries, self.at, self.message, self.name
+
+
+class CutOff(msgspec.Struct, array_like=True, gc=False):
+    """A reply that was cut off and asked for again, as evidence."""
+
+    at: int
+    message: str
+    session: str
+    agent: str
+    prompt: int
+    cost: Money
+    again: str
+
+
+class Errors(msgspec.Struct, array_like=True, gc=False):
+    """The API errors of one name in a session: how often, since when, how large prompts were, how many got through."""
+
+    name: str
+    session: str
+    times: int
+    since: int
+    prompt: int
+    through: int
+
+
+class LoopFacts(msgspec.Struct, array_like=True, gc=False):
+    """What there was of each kind; the loops and cut replies are the first `_ROWS`, counted and summed up whole."""
+
+    loops: list[Loop]
+    loop_count: int
+    tries: int
+    failing: Money
+    cut: list[CutOff]
+    cut_count: int
+    lost: Money
+    errors: list[Errors]
+
+
+class ErrorLoops(Advisor[LoopFacts]):
     """API errors and what was asked for twice because of them; commands and tools that failed again and again."""
 
     __slots__ = ()
     name: ClassVar[str] = "error-loops"
+    facts: ClassVar[type] = LoopFacts
 
-    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
-        """At most one finding each for failing tools, replies repeated after errors, and API errors (no dollars)."""
+    def look(self, history: History, around: Surroundings) -> Seen | None:
+        """Failing tools, replies repeated after errors, API errors."""
         loops: list[_Loop] = []
         again: list[_Again] = []
         errors: list[tuple[Timeline, Mark, Step | None]] = []
         for timeline in history.timelines:
             row = steps_of(timeline, around)
             loops += _loops(timeline, row)
-            again += _repeated(timeline, row)
-            errors += _errors(timeline, row)
-        if loops:
-            yield _failing(loops, around.bills)
-        if again:
-            yield _cut(again, around.bills)
+            if any(isinstance(event, Mark) and event.kind is MarkKind.API_ERROR for event in timeline.events):
+                again += _repeated(timeline, row)
+                errors += _errors(timeline, row)
+        if not (loops or again or errors):
+            return None
+        failing = _shares(loops, around.bills)
+        lost = [claim for each in again for claim in _lanes(each.cut.reply.message_id, around.bills, 1, 1)]
+        facts = LoopFacts(
+            loops=first([[_kept(loop, around.bills) for loop in loops]], Loop.order, _ROWS),
+            loop_count=len(loops),
+            tries=sum(len(loop.tries) for loop in loops),
+            failing=sum(amount for _, _, amount in failing),
+            cut=first([[_cut_off(each, around.bills) for each in again]], _when, _ROWS),
+            cut_count=len(again),
+            lost=sum(amount for _, _, amount in lost),
+            errors=_grouped(errors),
+        )
+        return Seen(facts, {_FAILING: failing, _CUT: lost})
+
+    def sum_up(self, facts: Sequence[LoopFacts], around: Surroundings) -> Iterable[Finding]:
+        """At most one finding each for failing tools, replies repeated after errors, and API errors (no dollars)."""
+        del around
+        if any(each.loop_count for each in facts):
+            yield _failing(facts)
+        if any(each.cut_count for each in facts):
+            yield _cut(facts)
+        errors = [error for each in facts for error in each.errors]
         if errors:
             yield _api_errors(errors)
 
@@ -124,18 +202,13 @@ def _errors(timeline: Timeline, row: list[Step]) -> Iterator[tuple[Timeline, Mar
         yield timeline, mark, None
 
 
-def _failing(loops: list[_Loop], bills: Mapping[str, Bill]) -> Finding:
-    claims = _shares(loops, bills)
-    by_message: dict[str, Money] = defaultdict(int)
-    for claim in claims:
-        by_message[claim.message_id] += claim.amount
-    amount = sum(by_message.values())
-    tries = sum(len(loop.tries) for loop in loops)
-    loops.sort(key=lambda loop: (-len(loop.tries), loop.tries[0].reply.at, loop.tries[0].reply.message_id, loop.name))
+def _failing(facts: Sequence[LoopFacts]) -> Finding:
+    amount = sum(each.failing for each in facts)
+    tries, loops = sum(each.tries for each in facts), sum(each.loop_count for each in facts)
     return Finding(
-        id=f"{ErrorLoops.name}/failing-tools",
+        id=_FAILING,
         urgency=Urgency.HABIT,
-        title=f"{tries} tries at what had just failed, in {len(loops)} loops: {show(amount)}",
+        title=f"{tries} tries at what had just failed, in {loops} loops: {show(amount)}",
         amount=amount,
         confidence=Confidence.MEDIUM,
         evidence=Evidence.BILLED,
@@ -148,12 +221,12 @@ def _failing(loops: list[_Loop], bills: Mapping[str, Bill]) -> Finding:
             "Add to CLAUDE.md: When a command fails twice, stop and say what you need. Correct the command in "
             "CLAUDE.md (the rows name it), allow it in permissions, or disconnect the server that fails."
         ),
-        claims=claims,
-        rows=[_loop_row(loop, bills) for loop in loops[:_ROWS]],
+        claimed=(_FAILING,),
+        rows=[_loop_row(loop) for loop in first((each.loops for each in facts), Loop.order, _ROWS)],
     )
 
 
-def _shares(loops: list[_Loop], bills: Mapping[str, Bill]) -> list[Claim]:
+def _shares(loops: list[_Loop], bills: Mapping[str, Bill]) -> list[Claimed]:
     """What the tries after each loop's first cost. A reply in several loops gives no more than itself."""
     failed: Counter[str] = Counter()
     replies: dict[str, Step] = {}
@@ -161,40 +234,71 @@ def _shares(loops: list[_Loop], bills: Mapping[str, Bill]) -> list[Claim]:
         for step in loop.tries[1:]:
             failed[step.reply.message_id] += loop.failed[step.reply.message_id]
             replies[step.reply.message_id] = step
-    made = []
+    made: list[Claimed] = []
     for message, step in sorted(replies.items()):
         made += _lanes(message, bills, min(failed[message], len(step.reply.tools)), len(step.reply.tools))
     return made
 
 
-def _lanes(message: str, bills: Mapping[str, Bill], part: int, whole: int) -> list[Claim]:
+def _lanes(message: str, bills: Mapping[str, Bill], part: int, whole: int) -> list[Claimed]:
     bill = bills.get(message)
     if bill is None:
         return []
     found = ((lane, bill.lane(lane) * part // whole) for lane in Lane)
-    return [Claim(message_id=message, lane=lane, amount=amount) for lane, amount in found if amount]
+    return [(message, lane, amount) for lane, amount in found if amount]
 
 
-def _loop_row(loop: _Loop, bills: Mapping[str, Bill]) -> dict[str, str | int]:
-    amount = sum(claim.amount for claim in _shares([loop], bills))
+def _kept(loop: _Loop, bills: Mapping[str, Bill]) -> Loop:
+    begun = loop.tries[0].reply
+    return Loop(
+        session=loop.timeline.session,
+        agent=loop.timeline.agent or "",
+        at=begun.at,
+        message=begun.message_id,
+        name=loop.name,
+        tries=len(loop.tries),
+        times=sum(loop.failed.values()),
+        cost=sum(amount for _, _, amount in _shares([loop], bills)),
+    )
+
+
+def _loop_row(loop: Loop) -> dict[str, str | int]:
     return {
-        "session": loop.timeline.session,
-        "agent": loop.timeline.agent or "",
-        "when": moment(loop.tries[0].reply.at),
+        "session": loop.session,
+        "agent": loop.agent,
+        "when": moment(loop.at),
         "what failed": loop.name[:_LABEL],
-        "times": sum(loop.failed.values()),
-        "cost": show(amount),
+        "times": loop.times,
+        "cost": show(loop.cost),
     }
 
 
-def _cut(again: list[_Again], bills: Mapping[str, Bill]) -> Finding:
-    claims = [claim for each in again for claim in _lanes(each.cut.reply.message_id, bills, 1, 1)]
-    amount = sum(claim.amount for claim in claims)
-    again.sort(key=lambda each: (each.cut.reply.at, each.cut.reply.message_id))
+def _cut_off(each: _Again, bills: Mapping[str, Bill]) -> CutOff:
+    message = each.cut.reply.message_id
+    return CutOff(
+        at=each.cut.reply.at,
+        message=message,
+        session=each.timeline.session,
+        agent=each.timeline.agent or "",
+        prompt=each.cut.prompt.size,
+        cost=bills[message].total if message in bills else 0,
+        again=each.step.reply.message_id,
+    )
+
+
+def _when(each: CutOff) -> tuple[int, str]:
+    return each.at, each.message
+
+
+def _cut(facts: Sequence[LoopFacts]) -> Finding:
+    amount = sum(each.lost for each in facts)
     return Finding(
-        id=f"{ErrorLoops.name}/cut-replies",
+        id=_CUT,
         urgency=Urgency.FYI,
-        title=f"{len(again)} replies were cut off by an error and asked for again: {show(amount)}",
+        title=(
+            f"{sum(each.cut_count for each in facts)} replies were cut off by an error and asked for again: "
+            f"{show(amount)}"
+        ),
         amount=amount,
         confidence=Confidence.MEDIUM,
         evidence=Evidence.ESTIMATED,
@@ -202,31 +306,43 @@ def _cut(again: list[_Again], bills: Mapping[str, Bill]) -> Finding:
             "The reply has no end in the record, an API error follows it, and the next reply answers the same prompt. "
             "The provider bills the prompt of a cut reply and what it had written."
         ),
-        claims=claims,
+        claimed=(_CUT,),
         rows=[
             {
-                "session": each.timeline.session,
-                "agent": each.timeline.agent or "",
-                "when": moment(each.cut.reply.at),
-                "prompt tokens": each.cut.prompt.size,
-                "cost": show(bills[each.cut.reply.message_id].total if each.cut.reply.message_id in bills else 0),
-                "asked again in": each.step.reply.message_id,
+                "session": each.session,
+                "agent": each.agent,
+                "when": moment(each.at),
+                "prompt tokens": each.prompt,
+                "cost": show(each.cost),
+                "asked again in": each.again,
             }
-            for each in again[:_ROWS]
+            for each in first((each.cut for each in facts), _when, _ROWS)
         ],
     )
 
 
-def _api_errors(errors: list[tuple[Timeline, Mark, Step | None]]) -> Finding:
+def _grouped(errors: list[tuple[Timeline, Mark, Step | None]]) -> list[Errors]:
     groups: dict[tuple[str, str], list[tuple[Mark, Step | None]]] = defaultdict(list)
     for timeline, mark, step in errors:
         groups[mark.detail or "unknown", timeline.session].append((mark, step))
-    kinds = Counter(mark.detail or "unknown" for _, mark, _ in errors)
+    made = []
+    for (name, session), found in groups.items():
+        prompts = {step.reply.message_id: step.prompt.size for _, step in found if step is not None}
+        largest = max(prompts.values(), default=0)
+        made.append(Errors(name, session, len(found), min(mark.at for mark, _ in found), largest, len(prompts)))
+    return made
+
+
+def _api_errors(errors: list[Errors]) -> Finding:
+    kinds: Counter[str] = Counter()
+    for each in errors:
+        kinds[each.name] += each.times
     ordered = sorted(kinds.items(), key=lambda each: (-each[1], each[0]))
+    rows = sorted(errors, key=lambda each: (-each.times, each.since, each.name, each.session))
     return Finding(
         id=f"{ErrorLoops.name}/api-errors",
         urgency=Urgency.FYI,
-        title=f"{len(errors)} API errors: {', '.join(f'{count} × {kind}' for kind, count in ordered)}",
+        title=f"{kinds.total()} API errors: {', '.join(f'{count} × {kind}' for kind, count in ordered)}",
         amount=0,
         confidence=Confidence.HIGH,
         evidence=Evidence.BILLED,
@@ -234,23 +350,16 @@ def _api_errors(errors: list[tuple[Timeline, Mark, Step | None]]) -> Finding:
             "The client tried again after each. A request that failed before its reply began costs nothing; one cut in "
             "mid-reply is billed but leaves no record here. The rows say how large the prompts were."
         ),
-        rows=[
-            _error_row(key, found) for key, found in sorted(groups.items(), key=lambda each: (_order(each[1]), each[0]))
-        ][:_ROWS],
+        rows=[_error_row(each) for each in rows[:_ROWS]],
     )
 
 
-def _order(found: list[tuple[Mark, Step | None]]) -> tuple[int, int]:
-    return -len(found), min(mark.at for mark, _ in found)
-
-
-def _error_row(key: tuple[str, str], found: list[tuple[Mark, Step | None]]) -> dict[str, str | int]:
-    prompts = {step.reply.message_id: step.prompt.size for _, step in found if step is not None}
+def _error_row(each: Errors) -> dict[str, str | int]:
     return {
-        "session": key[1],
-        "error": key[0],
-        "times": len(found),
-        "first": moment(min(mark.at for mark, _ in found)),
-        "prompt tokens": max(prompts.values(), default=0),
-        "came through": len(prompts),
+        "session": each.session,
+        "error": each.name,
+        "times": each.times,
+        "first": moment(each.since),
+        "prompt tokens": each.prompt,
+        "came through": each.through,
     }

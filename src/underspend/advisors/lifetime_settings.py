@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+import msgspec
+
 from underspend.advisors.cache_lifetimes import Swing, with_long, with_short
 from underspend.advisors.claimed import NO_BILL, Claimed
 from underspend.advisors.client_settings import SettingsFile
+from underspend.advisors.reading import replies_of
 from underspend.advisors.rule_data import rules
 from underspend.advisors.sub_agents import is_agent
+from underspend.core.advisor import Claimed as Claim
 from underspend.core.advisor import Confidence, Finding, Surroundings, Urgency
 from underspend.core.call import Role
 from underspend.core.evidence import Evidence
 from underspend.core.history import History, Timeline
-from underspend.core.money import show
+from underspend.core.money import Money, show
 from underspend.core.usage import Lane
 
 _WORTH_SAYING_PERCENT = 1
@@ -28,46 +32,101 @@ _OTHER: Mapping[str, tuple[Callable[[Timeline, Surroundings], Iterator[Swing]], 
 }
 
 
-def lifetimes(name: str, files: Sequence[SettingsFile], history: History, around: Surroundings) -> Iterator[Finding]:
-    """At most one finding for main loops and one for sub-agents, where the gain is worth a word."""
+class Other(msgspec.Struct, array_like=True, gc=False):
+    """What another lifetime would have saved and cost more, as far as it lies in the bills, and both by lane."""
+
+    gains: Money = 0
+    losses: Money = 0
+    claimed: Money = 0
+    lanes: dict[str, Money] = msgspec.field(default_factory=dict)
+
+    @property
+    def gain(self) -> Money:
+        """What it would have saved in all."""
+        return self.gains - self.losses
+
+    def add(self, swing: Swing) -> None:
+        """Count one swing in."""
+        if swing.gain > 0:
+            self.gains += swing.gain
+        else:
+            self.losses -= swing.gain
+        if swing.gain:
+            self.lanes[swing.lane.value] = self.lanes.get(swing.lane.value, 0) + swing.gain
+
+    def merge(self, more: Other) -> None:
+        """Count in what another has counted."""
+        self.gains += more.gains
+        self.losses += more.losses
+        self.claimed += more.claimed
+        for lane, gain in more.lanes.items():
+            self.lanes[lane] = self.lanes.get(lane, 0) + gain
+
+
+class Lifetimes(msgspec.Struct, array_like=True, gc=False):
+    """What main loops, or sub-agents, cost, and would have under the other lifetimes (by their names)."""
+
+    spent: Money = 0
+    others: dict[str, Other] = msgspec.field(default_factory=dict)
+
+
+def seen_lifetimes(
+    name: str, history: History, around: Surroundings
+) -> tuple[dict[str, Lifetimes], dict[str, list[Claim]]]:
+    """What other lifetimes would have made of main loops and of sub-agents, and the claims for each."""
+    found: dict[str, Lifetimes] = {}
+    claims: dict[str, list[Claim]] = {}
     groups = {
         "main": [line for line in history.timelines if not is_agent(line) and line.role in {Role.MAIN, Role.UNKNOWN}],
         "agents": [line for line in history.timelines if is_agent(line)],
     }
     for group, timelines in groups.items():
-        found = [
-            (sum(swing.gain for swing in swings), ttl, swings)
-            for ttl, (replay, _) in _OTHER.items()
-            if (swings := [swing for line in timelines for swing in replay(line, around)])
-        ]
-        spent = sum(around.bills.get(reply.message_id, NO_BILL).total for line in timelines for reply in line.replies)
-        gain, ttl, swings = max(found, default=(0, "", []), key=lambda each: each[0])
-        if gain > 0 and gain * 100 >= spent * _WORTH_SAYING_PERCENT:
-            yield _finding(f"{name}/cache-lifetime-{group}", group, ttl, swings, list(_set(group, files)), around)
+        made = found[group] = Lifetimes()
+        replies = [reply for line in timelines for reply in replies_of(line, around)]
+        made.spent = sum([around.bills.get(reply.message_id, NO_BILL).total for reply in replies])
+        for ttl, (replay, _) in _OTHER.items():
+            other, claimed = Other(), Claimed(around.bills)
+            for swing in (swing for line in timelines for swing in replay(line, around)):
+                other.add(swing)
+                if swing.gain > 0:
+                    other.claimed += claimed.add(swing.reply, swing.lane, swing.gain)
+            if other.lanes:
+                made.others[ttl], claims[_claims_of(name, group, ttl)] = other, claimed.all()
+    return found, claims
 
 
-def _finding(  # noqa: PLR0913, PLR0917  # each names one thing
-    identity: str, group: str, ttl: str, swings: Sequence[Swing], said: list[Mapping[str, str]], around: Surroundings
-) -> Finding:
-    gains = sum(swing.gain for swing in swings if swing.gain > 0)
-    losses = -sum(swing.gain for swing in swings if swing.gain < 0)
-    claimed = Claimed(around.bills)
-    for swing in swings:
-        claimed.add(swing.reply, swing.lane, swing.gain)
+def lifetimes(name: str, files: Sequence[SettingsFile], seen: Sequence[Mapping[str, Lifetimes]]) -> Iterator[Finding]:
+    """At most one finding for main loops and one for sub-agents, where the gain is worth a word."""
+    for group in ("main", "agents"):
+        parts = [each[group] for each in seen if group in each]
+        others: dict[str, Other] = {ttl: Other() for ttl in _OTHER}
+        for ttl, more in (pair for part in parts for pair in part.others.items()):
+            others[ttl].merge(more)
+        ttl = max(others, key=lambda ttl: others[ttl].gain)
+        gain = others[ttl].gain
+        if gain > 0 and gain * 100 >= sum(part.spent for part in parts) * _WORTH_SAYING_PERCENT:
+            yield _finding(name, group, ttl, others[ttl], list(_set(group, files)))
+
+
+def _claims_of(name: str, group: str, ttl: str) -> str:
+    return f"{name}/cache-lifetime-{group}@{ttl}"
+
+
+def _finding(name: str, group: str, ttl: str, other: Other, said: list[Mapping[str, str]]) -> Finding:
     whose = "sub-agents'" if group == "agents" else "main loop's"
     against = [row for row in said if row["lifetime"] != ttl]
-    amount = min(gains - losses, claimed.total)
+    amount = min(other.gain, other.claimed)
     return Finding(
-        id=identity,
+        id=f"{name}/cache-lifetime-{group}",
         urgency=Urgency.FIX_NOW,
         title=f"A cache lifetime of {ttl} would have made the {whose} prompts {show(amount)} cheaper",
         amount=amount,
         confidence=Confidence.MEDIUM,
         evidence=Evidence.ESTIMATED,
-        why=_WHY.format(after=_OTHER[ttl][1], gains=show(gains), losses=show(losses)),
+        why=_WHY.format(after=_OTHER[ttl][1], gains=show(other.gains), losses=show(other.losses)),
         fix=_fix(group, ttl, against),
-        claims=claimed.claims(amount),
-        rows=(*(against or [{"file": "(no setting)", "setting": "the default", "lifetime": ""}]), *_sums(swings)),
+        claimed=(_claims_of(name, group, ttl),),
+        rows=(*(against or [{"file": "(no setting)", "setting": "the default", "lifetime": ""}]), *_sums(other)),
     )
 
 
@@ -87,10 +146,9 @@ def _set(group: str, files: Iterable[SettingsFile]) -> Iterator[Mapping[str, str
         yield from ({"file": file.path, "setting": setting, "lifetime": ttl} for setting, ttl in said)
 
 
-def _sums(swings: Sequence[Swing]) -> Iterator[Mapping[str, str]]:
+def _sums(other: Other) -> Iterator[Mapping[str, str]]:
     for lane in Lane:
-        mine = [swing for swing in swings if swing.lane is lane and swing.gain]
-        if mine:
-            effect = "cheaper" if sum(swing.gain for swing in mine) >= 0 else "dearer"
-            amount = show(abs(sum(swing.gain for swing in mine)))
-            yield {"file": "", "setting": f"{lane.value} billed so far", "lifetime": f"{amount} {effect}"}
+        if lane.value in other.lanes:
+            gain = other.lanes[lane.value]
+            effect = "cheaper" if gain >= 0 else "dearer"
+            yield {"file": "", "setting": f"{lane.value} billed so far", "lifetime": f"{show(abs(gain))} {effect}"}

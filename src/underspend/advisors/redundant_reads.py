@@ -2,44 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar
 
-from underspend.advisors.reading import Carried, Step, Stretch, moment, stretches_of
-from underspend.core.advisor import Advisor, Claim, Confidence, Finding, Surroundings, Urgency
+import msgspec
+
+from underspend.advisors.reading import Carried, Stretch, first, moment, stretches_of
+from underspend.core.advisor import Advisor, Claimed, Confidence, Finding, Seen, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import History, Timeline, ToolUse
-from underspend.core.money import show
+from underspend.core.money import Money, show
 
 READING = frozenset({"Read", "NotebookRead"})
 EDITING = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
+
+_ID = "redundant-reads/same-range"
 
 _STUB = 300
 """Newer clients answer a repeated read with a sentence ("unchanged since last read") of fewer characters."""
 
 
-class _Again(NamedTuple):
-    timeline: Timeline
-    first: Carried
-    second: Carried
-    step: Step
-    claims: list[Claim]
+class Again(msgspec.Struct, array_like=True, gc=False):
+    """A redundant read as evidence."""
+
+    session: str
+    agent: str
+    at: int
+    before: int
+    file: str
+    line: int
+    lines: int
+    tokens: int
+    calls: int
+    cost: Money
+    use_id: str
+
+    def order(self) -> tuple[object, ...]:
+        """The dearest first."""
+        return -self.cost, self.at, self.use_id
 
 
-class RedundantReads(Advisor):
+class RedundantReads(Advisor[list[Again]]):
     """Reads of the same range of a file, with the same content, unedited, while the first copy was in the context."""
 
     __slots__ = ()
     name: ClassVar[str] = "redundant-reads"
+    facts: ClassVar[type] = list[Again]
 
-    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
-        """At most one finding; the amount is what the second copies cost from entry until they left."""
-        found = []
+    def look(self, history: History, around: Surroundings) -> Seen | None:
+        """The second copies, each with what it cost from entry until it left."""
+        found: list[Again] = []
+        claims: list[Claimed] = []
         for timeline in history.timelines:
             for stretch in stretches_of(timeline, around):
-                for first, second in _pairs(stretch):
-                    step = stretch.steps[second.entered]
-                    found.append(_Again(timeline, first, second, step, _claims(stretch, second)))
+                for earlier, second in _pairs(stretch):
+                    own = _claims(stretch, second)
+                    claims += own
+                    found.append(_again(timeline, stretch, earlier, second, sum(amount for _, _, amount in own)))
+        return Seen(found, {_ID: claims}) if found else None
+
+    def sum_up(self, facts: Sequence[list[Again]], around: Surroundings) -> Iterable[Finding]:
+        """At most one finding; the amount is what the second copies cost from entry until they left."""
+        del around
+        found = first(facts, Again.order)
         if found:
             yield _finding(found)
 
@@ -71,20 +96,32 @@ def _uses(stretch: Stretch) -> Iterator[ToolUse]:
         yield from step.reply.tools
 
 
-def _claims(stretch: Stretch, second: Carried) -> list[Claim]:
-    return [
-        Claim(message_id=step.reply.message_id, lane=part.lane, amount=part.amount)
-        for step, part in stretch.charges(second)
-        if part.amount
-    ]
+def _claims(stretch: Stretch, second: Carried) -> list[Claimed]:
+    return [(step.reply.message_id, part.lane, part.amount) for step, part in stretch.charges(second) if part.amount]
 
 
-def _finding(found: list[_Again]) -> Finding:
-    found.sort(key=lambda each: (-_amount(each), each.step.reply.at, each.second.result.use_id))
-    amount = sum(map(_amount, found))
-    tokens = sum(each.second.tokens for each in found)
+def _again(timeline: Timeline, stretch: Stretch, earlier: Carried, second: Carried, cost: Money) -> Again:
+    use = second.use
+    return Again(
+        session=timeline.session,
+        agent=timeline.agent or "",
+        at=stretch.steps[second.entered].reply.at,
+        before=earlier.result.at,
+        file=use.target if use else "",
+        line=use.first_line if use else 0,
+        lines=use.line_count if use else 0,
+        tokens=second.tokens,
+        calls=second.left - second.entered,
+        cost=cost,
+        use_id=second.result.use_id,
+    )
+
+
+def _finding(found: Sequence[Again]) -> Finding:
+    amount = sum(each.cost for each in found)
+    tokens = sum(each.tokens for each in found)
     return Finding(
-        id=f"{RedundantReads.name}/same-range",
+        id=_ID,
         urgency=Urgency.FYI,
         title=f"{len(found)} reads brought in what was already in the context: {show(amount)} for {tokens:,} tokens",
         amount=amount,
@@ -99,26 +136,21 @@ def _finding(found: list[_Again]) -> Finding:
             "Add to CLAUDE.md: Do not read a file again that is unchanged and still in this conversation; "
             "quote from the earlier result."
         ),
-        claims=tuple(claim for each in found for claim in each.claims),
+        claimed=(_ID,),
         rows=[_row(each) for each in found],
     )
 
 
-def _amount(each: _Again) -> int:
-    return sum(claim.amount for claim in each.claims)
-
-
-def _row(each: _Again) -> dict[str, str | int]:
-    use = each.second.use
+def _row(each: Again) -> dict[str, str | int]:
     return {
-        "session": each.timeline.session,
-        "agent": each.timeline.agent or "",
-        "when": moment(each.step.reply.at),
-        "first read": moment(each.first.result.at),
-        "file": use.target if use else "",
-        "from line": use.first_line if use else 0,
-        "lines": use.line_count if use else 0,
-        "tokens": each.second.tokens,
-        "calls carried": each.second.left - each.second.entered,
-        "cost": show(_amount(each)),
+        "session": each.session,
+        "agent": each.agent,
+        "when": moment(each.at),
+        "first read": moment(each.before),
+        "file": each.file,
+        "from line": each.line,
+        "lines": each.lines,
+        "tokens": each.tokens,
+        "calls carried": each.calls,
+        "cost": show(each.cost),
     }

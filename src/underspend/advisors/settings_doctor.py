@@ -6,18 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from underspend.advisors.caching_off import caching_off
+import msgspec
+
+from underspend.advisors.caching_off import Off, caching_off, seen_off
 from underspend.advisors.claimed import Claimed
 from underspend.advisors.client_settings import SettingsFile, settings_files
-from underspend.advisors.lifetime_settings import lifetimes
+from underspend.advisors.lifetime_settings import Lifetimes, lifetimes, seen_lifetimes
 from underspend.advisors.model_steps import day, known
 from underspend.advisors.rule_data import rules
 from underspend.advisors.unused_tools import CarriedTools, server_of
-from underspend.core.advisor import Advisor, Confidence, Finding, Surroundings, Urgency
+from underspend.core.advisor import Advisor, Confidence, Finding, Seen, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import History
+from underspend.core.money import Money
 
 TOOL_SEARCH = "ENABLE_TOOL_SEARCH"
+_TOOL_SEARCH = "settings/tool-search"
 _BASE_URL = "ANTHROPIC_BASE_URL"
 _OFF = frozenset({"0", "false", "no", "off"})
 _FIRST_PARTY = "anthropic.com"
@@ -25,21 +29,43 @@ _FIRST_PARTY = "anthropic.com"
 _Row = Mapping[str, str | int]
 
 
-class SettingsDoctor(Advisor):
+class SettingFacts(msgspec.Struct, array_like=True, gc=False):
+    """What settings did to sessions: caching switched off by variable, the other lifetimes of main loops and agents.
+
+    `searches` is how many sessions carried MCP tools for want of tool search, `definitions` what these cost.
+    """
+
+    off: dict[str, Off]
+    lifetimes: dict[str, Lifetimes]
+    searches: int
+    definitions: Money
+
+
+class SettingsDoctor(Advisor[SettingFacts]):
     """What is wrong in the settings files, with dollars where the user's calls show them."""
 
     __slots__ = ()
     name: ClassVar[str] = "settings"
+    facts: ClassVar[type] = SettingFacts
 
-    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
-        """Nothing without settings files, but for the cache's lifetime, whose default can lose too."""
+    def look(self, history: History, around: Surroundings) -> Seen | None:
+        """What the settings that cost money cost in these sessions."""
         files = list(settings_files(history, around))
+        off, off_claims = seen_off(self.name, files, around)
+        found, lifetime_claims = seen_lifetimes(self.name, history, around)
+        carried, definitions = _definitions(files, history, around)
+        claims = {**off_claims, **lifetime_claims, _TOOL_SEARCH: definitions.all()}
+        return Seen(SettingFacts(off, found, len(carried), definitions.total), claims)
+
+    def sum_up(self, facts: Sequence[SettingFacts], around: Surroundings) -> Iterable[Finding]:
+        """Nothing without settings files, but for the cache's lifetime, whose default can lose too."""
+        files = list(settings_files(History(), around))
         yield from _plain("invented", Urgency.FIX_NOW, _INVENTED, list(_invented(files)))
         yield from _plain("models", Urgency.FIX_NOW, _MODELS, list(_models(files, around.now)))
         yield from _plain("obsolete", Urgency.FYI, _OBSOLETE, list(_obsolete(files)))
-        yield from _tool_search(files, history, around)
-        yield from caching_off(self.name, files, around)
-        yield from lifetimes(self.name, files, history, around)
+        yield from _tool_search(files, facts)
+        yield from caching_off(self.name, files, [each.off for each in facts])
+        yield from lifetimes(self.name, files, [each.lifetimes for each in facts])
 
 
 _INVENTED = (
@@ -125,28 +151,36 @@ def _problem(model: str, now: int) -> str:
     return f"retires on {listed.retired_on}" if left <= rules("settings_doctor")["models"]["warn_days"] else ""
 
 
-def _tool_search(files: Iterable[SettingsFile], history: History, around: Surroundings) -> Iterator[Finding]:
+def _definitions(files: Iterable[SettingsFile], history: History, around: Surroundings) -> tuple[list[str], Claimed]:
+    """The sessions that carried the definitions of MCP tools because tool search is off, and what these cost."""
+    sessions = {line.session for file in files if _searches_not(file) for line in file.timelines}
+    claimed = Claimed(around.bills)
+    if not sessions:
+        return [], claimed
+    tools = CarriedTools(history, around)
+    mcp = {name for known in tools.sizes.values() for name in known if server_of(name)}
+    return tools.claim(mcp, claimed, sessions), claimed
+
+
+def _tool_search(files: Iterable[SettingsFile], facts: Sequence[SettingFacts]) -> Iterator[Finding]:
     """MCP definitions in every prompt because tool search is off, by itself or behind a base URL."""
     without = [file for file in files if _searches_not(file)]
     if not without:
         return
-    sessions = {line.session for file in without for line in file.timelines}
-    tools, claimed = CarriedTools(history, around), Claimed(around.bills)
-    mcp = {name for known in tools.sizes.values() for name in known if server_of(name)}
-    carried = tools.claim(mcp, claimed, sessions)
     yield Finding(
-        id=f"{SettingsDoctor.name}/tool-search",
+        id=_TOOL_SEARCH,
         urgency=Urgency.FIX_NOW,
         title="Tool search is off: the definitions of all MCP tools are in every prompt",
-        amount=claimed.total,
+        amount=sum(each.definitions for each in facts),
         confidence=Confidence.MEDIUM,
         evidence=Evidence.ESTIMATED,
         why=(
             "Behind a base URL that is not Anthropic's, Claude Code turns tool search off. The dollars are the MCP"
-            f" tools' sizes at what the replies of the {len(carried)} sessions whose prompt is known were billed."
+            f" tools' sizes at what the replies of the {sum(each.searches for each in facts)} sessions whose prompt is"
+            " known were billed."
         ),
         fix=f'In settings.json: "env": {{"{TOOL_SEARCH}": "true"}}; the gateway must pass tool_reference blocks on.',
-        claims=claimed.claims(),
+        claimed=(_TOOL_SEARCH,),
         rows=tuple(
             {
                 "file": file.path,

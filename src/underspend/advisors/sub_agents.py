@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
+
 from underspend.advisors.claimed import NO_BILL, Claimed
-from underspend.core.advisor import Advisor, Confidence, Finding, Surroundings, Urgency
+from underspend.advisors.reading import first, replies_of
+from underspend.core.advisor import Advisor, Confidence, Finding, Seen, Surroundings, Urgency
 from underspend.core.call import Role
 from underspend.core.evidence import Evidence
 from underspend.core.history import Answered, History, Result, Timeline
@@ -21,6 +24,7 @@ SWEET_SPOT = 4
 
 _WRITES = (Lane.CACHE_WRITE_5M, Lane.CACHE_WRITE_1H)
 _ROWS = 20
+_FAN_OUT = "sub-agents/fan-out"
 _FIX = (
     'Model for all: settings.json "env": {"CLAUDE_CODE_SUBAGENT_MODEL": "haiku"} (inherit = the main model; it beats'
     ' frontmatter). For one type: "model: sonnet" in the frontmatter of .claude/agents/<name>.md. A shorter "tools:"'
@@ -32,8 +36,7 @@ _FAN_OUT_FIX = (
 )
 
 
-@dataclass(slots=True)
-class _Type:
+class Type(msgspec.Struct, array_like=True, gc=False):
     """The runs of one agent type."""
 
     runs: int = 0
@@ -42,11 +45,11 @@ class _Type:
     prefix: Money = 0
     paid: Money = 0
     useful: int = 0
-    models: set[str] = field(default_factory=set)
+    models: set[str] = msgspec.field(default_factory=set)
 
     def add(self, line: Timeline, useful: int, around: Surroundings) -> None:
         """Count one run."""
-        replies = line.replies
+        replies = replies_of(line, around)
         self.runs += 1
         self.replies += len(replies)
         self.prefix_tokens += sum(replies[0].metered.usage.lane(lane) for lane in _WRITES)
@@ -54,6 +57,16 @@ class _Type:
         self.paid += _paid(line, around)
         self.useful += useful
         self.models.update(reply.metered.model or "unknown" for reply in replies)
+
+    def merge(self, other: Type) -> None:
+        """Count in what another has counted."""
+        self.runs += other.runs
+        self.replies += other.replies
+        self.prefix_tokens += other.prefix_tokens
+        self.prefix += other.prefix
+        self.paid += other.paid
+        self.useful += other.useful
+        self.models |= other.models
 
     def row(self, name: str) -> Mapping[str, str | int]:
         """The type as a line of evidence."""
@@ -70,18 +83,61 @@ class _Type:
         }
 
 
-class SubAgents(Advisor):
+class FanOut(msgspec.Struct, array_like=True, gc=False):
+    """A session with too many sub-agents at once, as evidence."""
+
+    session: str
+    most: int
+    extra: int
+    prefixes: Money
+
+    def order(self) -> tuple[object, ...]:
+        """The dearest first."""
+        return -self.prefixes, -self.extra, self.session
+
+
+class AgentFacts(msgspec.Struct, array_like=True, gc=False):
+    """The types of agents, what the sessions with agents cost in all, and the crowded ones of these."""
+
+    types: dict[str, Type]
+    whole: Money
+    crowds: list[FanOut]
+
+
+class SubAgents(Advisor[AgentFacts]):
     """The economics of sub-agents by type, and the fan-outs above four at once."""
 
     __slots__ = ()
     name: ClassVar[str] = "sub-agents"
+    facts: ClassVar[type] = AgentFacts
 
-    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
-        """Nothing for a history without sub-agents."""
-        agents = [line for line in history.timelines if is_agent(line) and line.replies]
-        if agents:
-            yield _economics(agents, history, around)
-            yield from _fan_out(agents, around)
+    def look(self, history: History, around: Surroundings) -> Seen | None:
+        """Nothing for sessions without sub-agents."""
+        agents = [line for line in history.timelines if is_agent(line) and replies_of(line, around)]
+        if not agents:
+            return None
+        types: dict[str, Type] = defaultdict(Type)
+        handed_back = _handed_back(history, agents)
+        for line in agents:
+            types[line.agent_type or "(type unknown)"].add(line, useful_output(line, handed_back), around)
+        sessions = {line.session for line in agents}
+        whole = sum(_paid(line, around) for line in history.timelines if line.session in sessions)
+        claimed = Claimed(around.bills)
+        found = [_fan_out(crowd, claimed, around) for crowd in crowds(agents)]
+        return Seen(AgentFacts(dict(types), whole, found), {_FAN_OUT: claimed.all()})
+
+    def sum_up(self, facts: Sequence[AgentFacts], around: Surroundings) -> Iterable[Finding]:
+        """What each type cost, and the fan-outs, where there were sub-agents."""
+        del around
+        types: dict[str, Type] = defaultdict(Type)
+        for each in facts:
+            for name, known in each.types.items():
+                types[name].merge(known)
+        if types:
+            yield _economics(types, sum(each.whole for each in facts))
+        found = first((each.crowds for each in facts), FanOut.order)
+        if found:
+            yield _crowded(found)
 
 
 def is_agent(line: Timeline) -> bool:
@@ -106,7 +162,7 @@ def _handed_back(history: History, agents: Iterable[Timeline]) -> dict[str, int]
 
 
 def _paid(line: Timeline, around: Surroundings) -> Money:
-    return sum(around.bills.get(reply.message_id, NO_BILL).total for reply in line.replies)
+    return sum([around.bills.get(reply.message_id, NO_BILL).total for reply in replies_of(line, around)])
 
 
 def _prefix(reply: Answered, around: Surroundings) -> Money:
@@ -114,20 +170,15 @@ def _prefix(reply: Answered, around: Surroundings) -> Money:
     return sum(bill.lane(lane) for lane in _WRITES)
 
 
-def _economics(agents: list[Timeline], history: History, around: Surroundings) -> Finding:
-    types: dict[str, _Type] = defaultdict(_Type)
-    handed_back = _handed_back(history, agents)
-    for line in agents:
-        types[line.agent_type or "(type unknown)"].add(line, useful_output(line, handed_back), around)
-    sessions = {line.session for line in agents}
-    whole = sum(_paid(line, around) for line in history.timelines if line.session in sessions)
+def _economics(types: Mapping[str, Type], whole: Money) -> Finding:
+    runs = sum(each.runs for each in types.values())
     paid, prefix = sum(each.paid for each in types.values()), sum(each.prefix for each in types.values())
     share = f"{paid * 100 // whole} %" if whole else "no known part"
-    ordered = sorted(types.items(), key=lambda pair: -pair[1].paid)
+    ordered = sorted(types.items(), key=lambda pair: (-pair[1].paid, pair[0]))
     return Finding(
         id=f"{SubAgents.name}/economics",
         urgency=Urgency.FYI,
-        title=f"{len(agents)} sub-agents cost {show(paid)}, {share} of their sessions; {show(prefix)} to fill caches",
+        title=f"{runs} sub-agents cost {show(paid)}, {share} of their sessions; {show(prefix)} to fill caches",
         amount=0,
         confidence=Confidence.HIGH,
         evidence=Evidence.BILLED,
@@ -168,26 +219,22 @@ def crowds(agents: Iterable[Timeline]) -> Iterator[Crowd]:
             yield Crowd(session, most, extra)
 
 
-def _fan_out(agents: list[Timeline], around: Surroundings) -> Iterator[Finding]:
-    found, claimed = list(crowds(agents)), Claimed(around.bills)
-    rows: list[Mapping[str, str | int]] = []
-    for crowd in found:
-        mine = 0
-        for line in crowd.extra:
-            first = line.replies[0]
-            bill = around.bills.get(first.message_id, NO_BILL)
-            mine += sum(claimed.add(first, lane, bill.lane(lane)) for lane in _WRITES)
-        rows.append(
-            {"session": crowd.session, "most_at_once": crowd.most, "extra": len(crowd.extra), "prefixes": show(mine)}
-        )
-    if not found:
-        return
-    extra = sum(len(crowd.extra) for crowd in found)
-    yield Finding(
-        id=f"{SubAgents.name}/fan-out",
+def _fan_out(crowd: Crowd, claimed: Claimed, around: Surroundings) -> FanOut:
+    prefixes = 0
+    for line in crowd.extra:
+        earliest = line.replies[0]
+        bill = around.bills.get(earliest.message_id, NO_BILL)
+        prefixes += sum(claimed.add(earliest, lane, bill.lane(lane)) for lane in _WRITES)
+    return FanOut(crowd.session, crowd.most, len(crowd.extra), prefixes)
+
+
+def _crowded(found: Sequence[FanOut]) -> Finding:
+    extra = sum(each.extra for each in found)
+    return Finding(
+        id=_FAN_OUT,
         urgency=Urgency.HABIT,
         title=f"{extra} sub-agents were started while {SWEET_SPOT} others ran, in {len(found)} sessions",
-        amount=claimed.total,
+        amount=sum(each.prefixes for each in found),
         confidence=Confidence.MEDIUM,
         evidence=Evidence.BILLED,
         why=(
@@ -196,6 +243,14 @@ def _fan_out(agents: list[Timeline], around: Surroundings) -> Iterator[Finding]:
             " by the four."
         ),
         fix=_FAN_OUT_FIX,
-        claims=claimed.claims(),
-        rows=tuple(rows[:_ROWS]),
+        claimed=(_FAN_OUT,),
+        rows=tuple(
+            {
+                "session": each.session,
+                "most_at_once": each.most,
+                "extra": each.extra,
+                "prefixes": show(each.prefixes),
+            }
+            for each in found[:_ROWS]
+        ),
     )

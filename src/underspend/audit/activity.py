@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from underspend.audit.bills import Billed
 from underspend.audit.categories import Category, is_check, is_edit, kind_of
 from underspend.audit.days import HOUR, MINUTE, Days
+from underspend.audit.totals import Totals
 from underspend.core.money import Money
 
 WINDOW = 30 * MINUTE
@@ -68,17 +70,52 @@ def activity_of(each: Billed) -> str:
     return {Category.SIMPLE: READING, Category.ROUTINE: COMMANDS}.get(kind or Category.UNCLASSIFIED, OTHER)
 
 
-def timeline(billed: Iterable[Billed], day: str, days: Days) -> list[Activity]:
-    """One day in order. A half hour is named after what most of its dollars went to; equal neighbours are one."""
-    windows: dict[tuple[int, str], list[Billed]] = {}
+class Window(msgspec.Struct, array_like=True, gc=False):
+    """Half an hour's work in one project, in a part of the replies: dollars by activity and by model."""
+
+    number: int
+    project: str
+    calls: int = 0
+    whats: dict[str, Money] = msgspec.field(default_factory=dict)
+    models: dict[str, Money] = msgspec.field(default_factory=dict)
+
+    def merge(self, more: Window) -> None:
+        """Count in what another part has counted."""
+        self.calls += more.calls
+        for mine, others in ((self.whats, more.whats), (self.models, more.models)):
+            for name, amount in others.items():
+                mine[name] = mine.get(name, 0) + amount
+
+
+def windows(billed: Iterable[Billed], days: Days) -> dict[str, list[Window]]:
+    """The half hours of each day."""
+    found: dict[tuple[str, int, str], Window] = {}
     for each in billed:
-        at = each.reply.at
-        if days.day(at) == day:
-            windows.setdefault((at // WINDOW, each.line.project), []).append(each)
+        at, project, total = each.reply.at, each.line.project, each.bill.total
+        key = (days.day(at), at // WINDOW, project)
+        window = found.get(key)
+        if window is None:
+            window = found[key] = Window(key[1], project)
+        what = activity_of(each)
+        window.calls += 1
+        window.whats[what] = window.whats.get(what, 0) + total
+        window.models[each.model] = window.models.get(each.model, 0) + total
+    made: dict[str, list[Window]] = {}
+    for (day, _, _), window in found.items():
+        made.setdefault(day, []).append(window)
+    return made
+
+
+def timeline(parts: Iterable[Window]) -> list[Activity]:
+    """A day in order. A half hour is named after what most of its dollars went to; equal neighbours are one."""
+    together: dict[tuple[int, str], Window] = {}
+    for part in parts:
+        key = (part.number, part.project)
+        together.setdefault(key, Window(*key)).merge(part)
     found: list[Activity] = []
     newest: dict[str, int] = {}
-    for (window, project), members in sorted(windows.items()):
-        made = _named(members, window * WINDOW)
+    for (_, project), window in sorted(together.items()):
+        made = _named(window)
         last = found[newest[project]] if project in newest else None
         if last and (last.what, last.until) == (made.what, made.since):
             found[newest[project]] = _joined(last, made)
@@ -88,21 +125,21 @@ def timeline(billed: Iterable[Billed], day: str, days: Days) -> list[Activity]:
     return found
 
 
-def _named(members: Sequence[Billed], since: int) -> Activity:
-    dollars: Counter[str] = Counter()
-    models: Counter[str] = Counter()
-    for each in members:
-        dollars[activity_of(each)] += each.bill.total
-        models[each.model] += each.bill.total
+def _named(window: Window) -> Activity:
+    since = window.number * WINDOW
     return Activity(
         since=since,
         until=since + WINDOW,
-        what=dollars.most_common(1)[0][0],
-        project=members[0].line.project,
-        calls=len(members),
-        models=tuple(name for name, _ in models.most_common()),
-        cost=sum(each.bill.total for each in members),
+        what=_dearest(window.whats)[0],
+        project=window.project,
+        calls=window.calls,
+        models=tuple(_dearest(window.models)),
+        cost=sum(window.whats.values()),
     )
+
+
+def _dearest(dollars: Mapping[str, Money]) -> list[str]:
+    return sorted(dollars, key=lambda name: (-dollars[name], name))
 
 
 def _joined(first: Activity, then: Activity) -> Activity:
@@ -117,41 +154,64 @@ def _joined(first: Activity, then: Activity) -> Activity:
     )
 
 
-def dearest_day(billed: Iterable[Billed], days: Days) -> str | None:
+def dearest_day(days: Mapping[str, Totals]) -> str | None:
     """The day that cost most; None without replies."""
-    dollars: Counter[str] = Counter()
+    return max(days, key=lambda day: (days[day].cost, day), default=None)
+
+
+class Hour(msgspec.Struct, array_like=True, gc=False):
+    """The replies of one UTC hour, those on its very beginning apart (as half a number): a block may end with them."""
+
+    half: int
+    calls: int = 0
+    tokens: int = 0
+    cost: Money = 0
+    last: int = 0
+
+    def merge(self, more: Hour) -> None:
+        """Count in what another part has counted."""
+        self.calls += more.calls
+        self.tokens += more.tokens
+        self.cost += more.cost
+        self.last = max(self.last, more.last)
+
+
+def hours(billed: Iterable[Billed]) -> list[Hour]:
+    """The hours with replies."""
+    found: dict[int, Hour] = {}
     for each in billed:
-        dollars[days.day(each.reply.at)] += each.bill.total
-    return max(dollars, key=lambda day: (dollars[day], day), default=None)
+        at, usage = each.reply.at, each.usage
+        half = at // HOUR * 2 + (at % HOUR > 0)
+        known = found.get(half)
+        if known is None:
+            known = found[half] = Hour(half)
+        known.calls += 1
+        known.tokens += usage.prompt + usage.output
+        known.cost += each.bill.total
+        known.last = max(known.last, at)
+    return list(found.values())
 
 
-def blocks(billed: Sequence[Billed]) -> list[Block]:
-    """The five-hour blocks in order, from replies in time.
+def blocks(parts: Iterable[Hour]) -> list[Block]:
+    """The five-hour blocks in order, from the hours of all parts.
 
-    A block begins at the full UTC hour of a reply that comes five hours after the last block began, or after the last
-    reply.
+    A block begins at the full UTC hour of a reply that comes five hours after the last block began (and so also of one
+    that comes five hours after the last reply).
     """
+    together: dict[int, Hour] = {}
+    for part in parts:
+        together.setdefault(part.half, Hour(part.half)).merge(part)
     found: list[Block] = []
-    members: list[Billed] = []
-    since = 0
-    for each in billed:
-        at = each.reply.at
-        if members and (at - since > BLOCK or at - members[-1].reply.at > BLOCK):
-            found.append(_block(members, since))
-            members = []
-        if not members:
-            since = at - at % HOUR
-        members.append(each)
-    return [*found, _block(members, since)] if members else found
+    block = Hour(0)
+    for half, hour in sorted(together.items()):
+        if not block.calls or half > block.half + 2 * BLOCK // HOUR:
+            if block.calls:
+                found.append(_block(block))
+            block = Hour(half - half % 2)
+        block.merge(hour)
+    return [*found, _block(block)] if block.calls else found
 
 
-def _block(members: Sequence[Billed], since: int) -> Block:
-    used = [each.usage for each in members]
-    return Block(
-        since=since,
-        until=since + BLOCK,
-        last=members[-1].reply.at,
-        calls=len(members),
-        tokens=sum(usage.prompt + usage.output for usage in used),
-        cost=sum(each.bill.total for each in members),
-    )
+def _block(hour: Hour) -> Block:
+    since = hour.half // 2 * HOUR
+    return Block(since=since, until=since + BLOCK, last=hour.last, calls=hour.calls, tokens=hour.tokens, cost=hour.cost)

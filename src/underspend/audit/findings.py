@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from underspend.core.advisor import Advisor, Claim, Finding, Surroundings, Urgency
-from underspend.core.history import History
+import msgspec
+
+from underspend.core.advisor import Finding, Seen, Urgency
 from underspend.core.money import Money, scale
 from underspend.core.reply import Bill
 from underspend.core.usage import Lane
@@ -82,62 +84,72 @@ class Found:
         return sum(each.per_month for each in self.ranked)
 
 
-def look(
-    history: History,
-    around: Surroundings,
-    advisors: Iterable[type[Advisor]],
-    *,
-    pace: Pace,
-    only: Callable[[str], bool] | None = None,
-) -> Found:
-    """Every advisor's findings, ranked. One that raises is named in `faults` and skipped.
+class Claims(msgspec.Struct, array_like=True, gc=False):
+    """The claims on a part of the replies, by their names.
+
+    `free` are the sums of those that no other claim can touch: their places cost as much as all claims on them.
+    `contested` are the places where it matters who comes first: what each cost, and the claims on it. `outside` are
+    the sums of claims on replies that were not chosen.
+    """
+
+    free: dict[str, Money] = msgspec.field(default_factory=dict)
+    contested: list[tuple[Money, list[tuple[str, Money]]]] = msgspec.field(default_factory=list)
+    outside: dict[str, Money] = msgspec.field(default_factory=dict)
+
+
+def claimed(seen: Iterable[Seen], bills: Mapping[str, Bill], *, only: Callable[[str], bool] | None = None) -> Claims:
+    """The claims of all advisors on a part of the replies.
 
     `only` tells by message id which replies count (a chosen model, a chosen time); None counts all.
     """
-    answers = [heard(advisor, history, around) for advisor in advisors]
-    return settled(answers, around.bills, pace=pace, only=only)
+    found = Claims()
+    places: dict[tuple[str, Lane], list[tuple[str, Money]]] = {}
+    for name, claims in (pair for each in seen for pair in each.claims.items()):
+        for message, lane, amount in claims:
+            if only is not None and not only(message):
+                found.outside[name] = found.outside.get(name, 0) + amount
+                continue
+            place = (message, lane)
+            if place in places:
+                places[place].append((name, amount))
+            else:
+                places[place] = [(name, amount)]
+    free = found.free
+    for (message, lane), each in places.items():
+        bill = bills.get(message)
+        cost = bill.lane(lane) if bill is not None else 0
+        if _most(each) > cost:
+            found.contested.append((cost, each))
+            continue
+        for name, amount in each:
+            free[name] = free.get(name, 0) + amount
+    return found
 
 
-def heard(advisor: type[Advisor], history: History, around: Surroundings) -> list[Finding] | Fault:
-    """What one advisor found, or how it failed."""
-    try:
-        return list(advisor().advise(history, around))
-    except Exception as error:  # noqa: BLE001  # a fault in one advisor must not cost the user the report
-        return Fault(advisor=advisor.name, problem=f"{type(error).__name__}: {error}")
+def _most(claims: Sequence[tuple[str, Money]]) -> Money:
+    """What claims on one place can come to: of several cases ("name@case") only one is ever asked for."""
+    if len(claims) == 1:
+        return claims[0][1]
+    cases: dict[str, dict[str, Money]] = {}
+    for name, amount in claims:
+        case = cases.setdefault(name.partition("@")[0], {})
+        case[name] = case.get(name, 0) + amount
+    return sum(max(case.values()) for case in cases.values())
 
 
-def settled(
-    answers: Iterable[list[Finding] | Fault],
-    bills: Mapping[str, Bill],
-    *,
-    pace: Pace,
-    only: Callable[[str], bool] | None = None,
-) -> Found:
-    """What all advisors found, ranked, as `look` gives it."""
-    found: list[Finding] = []
-    faults: list[Fault] = []
-    for answer in answers:
-        if isinstance(answer, Fault):
-            faults.append(answer)
-        else:
-            found += answer
-    if only is not None:
-        found = [kept for each in found if (kept := _restricted(each, only)) is not None]
-    return Found(ranked=rank(found, bills, pace), faults=tuple(faults))
-
-
-def rank(found: Sequence[Finding], bills: Mapping[str, Bill], pace: Pace) -> tuple[Ranked, ...]:
+def rank(found: Iterable[Finding], parts: Sequence[Claims], spent: Money, pace: Pace) -> tuple[Ranked, ...]:
     """Findings by urgency, then by their own dollars.
 
     Claims are settled by urgency and then by size: what a lane of a reply cost goes to the first that claims it. What
-    a finding says beyond its claims counts only as far as dollars are left that nobody claimed.
+    a finding says beyond its claims counts only as far as dollars are left that nobody claimed; `spent` are all.
     """
-    queue = sorted(found, key=lambda each: (_ORDER.index(each.urgency), -each.amount, each.id))
-    left: dict[tuple[str, Lane], Money] = {}
-    own = [_settled(each.claims, bills, left) for each in queue]
-    unclaimed = sum(bill.total for bill in bills.values()) - sum(own)
+    sums = _Sums(parts)
+    kept = [one for each in found if (one := sums.restricted(each)) is not None]
+    queue = sorted(kept, key=lambda each: (_ORDER.index(each.urgency), -each.amount, each.id))
+    own = sums.granted(queue)
+    unclaimed = spent - sum(own)
     for index, each in enumerate(queue):
-        loose = max(0, min(each.amount - sum(claim.amount for claim in each.claims), unclaimed))
+        loose = max(0, min(each.amount - sums.of(each), unclaimed))
         own[index] += loose
         unclaimed -= loose
     ranked = [
@@ -149,24 +161,60 @@ def rank(found: Sequence[Finding], bills: Mapping[str, Bill], pace: Pace) -> tup
     )
 
 
-def _settled(claims: Sequence[Claim], bills: Mapping[str, Bill], left: dict[tuple[str, Lane], Money]) -> Money:
-    total = 0
-    for claim in claims:
-        place = (claim.message_id, claim.lane)
-        if place not in left:
-            bill = bills.get(claim.message_id)
-            left[place] = bill.lane(claim.lane) if bill else 0
-        granted = max(0, min(claim.amount, left[place]))
-        left[place] -= granted
-        total += granted
-    return total
+class _Sums:
+    """What the claims of all parts come to by name."""
 
+    def __init__(self, parts: Sequence[Claims]) -> None:
+        self._free: Counter[str] = Counter()
+        self._outside: Counter[str] = Counter()
+        self._contested = [place for part in parts for place in part.contested]
+        for part in parts:
+            for name, amount in part.free.items():
+                self._free[name] += amount
+            for name, amount in part.outside.items():
+                self._outside[name] += amount
+        self._kept = Counter(self._free)
+        for _, claims in self._contested:
+            for name, amount in claims:
+                self._kept[name] += amount
 
-def _restricted(finding: Finding, only: Callable[[str], bool]) -> Finding | None:
-    """A finding's part in the chosen replies; one without dollars is kept whole, as it is about no reply."""
-    if not finding.claims:
-        return finding
-    claims = tuple(claim for claim in finding.claims if only(claim.message_id))
-    if not claims:
-        return None
-    return replace(finding, claims=claims, amount=min(finding.amount, sum(claim.amount for claim in claims)))
+    def of(self, finding: Finding) -> Money:
+        """The claims of a finding, all together."""
+        return sum(self._kept[name] for name in finding.claimed)
+
+    def restricted(self, finding: Finding) -> Finding | None:
+        """A finding's part in the chosen replies; one without claims is kept whole, as it is about no reply."""
+        outside = sum(self._outside[name] for name in finding.claimed)
+        if not outside:
+            return finding
+        kept = self.of(finding)
+        if not kept:
+            return None
+        most = kept if finding.amount >= kept + outside else finding.amount * kept // (kept + outside)
+        return replace(finding, amount=min(finding.amount, most))
+
+    def granted(self, queue: Sequence[Finding]) -> list[Money]:
+        """What each finding gets of its claims, where those before it in the queue come first."""
+        own = [0] * len(queue)
+        asks: dict[str, tuple[int, Money, Money]] = {}
+        for index, finding in enumerate(queue):
+            whole = self.of(finding)
+            own[index] = min(finding.amount, whole)
+            asks.update((name, (index, own[index], whole)) for name in finding.claimed)
+        for cost, claims in self._contested:
+            left = cost
+            for index, amount in sorted(self._asked(claims, asks)):
+                granted = min(amount, left)
+                left -= granted
+                own[index] -= amount - granted
+        return own
+
+    @staticmethod
+    def _asked(
+        claims: Iterable[tuple[str, Money]], asks: Mapping[str, tuple[int, Money, Money]]
+    ) -> Iterator[tuple[int, Money]]:
+        """The claims on one place that findings ask for, cut in proportion as the finding is, by its index."""
+        for name, amount in claims:
+            if name in asks:
+                index, part, whole = asks[name]
+                yield index, amount if part == whole else amount * part // whole

@@ -6,11 +6,12 @@ Every reply is in exactly one group of each kind, so each kind adds up to the to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from operator import add
 
 from underspend.audit.bills import Billed
 from underspend.audit.days import Days
-from underspend.audit.totals import Totals
+from underspend.audit.totals import Counts, Totals
 from underspend.core.call import Role
 from underspend.core.history import ToolUse
 
@@ -23,8 +24,12 @@ SUBAGENT = "(sub-agent)"
 KINDS = ("by_day", "by_session", "by_project", "by_model", "by_agent", "by_skill", "by_mcp_server", "by_tool")
 
 
-def grouped(billed: Iterable[Billed], days: Days) -> dict[str, dict[str, Totals]]:
-    """Totals by kind of group and by its name; days in order, all else the dearest first."""
+Cells = dict[str, Counts]
+"""Counts by the name of a group."""
+
+
+def counted(billed: Iterable[Billed], days: Days) -> list[Cells]:
+    """What a part of the replies counts in each kind of group, in the order of `KINDS`."""
     # Each reply is counted once, in its cell of all kinds together; the cells are far fewer than the replies.
     cells: dict[tuple[str, ...], Totals] = {}
     for each in billed:
@@ -43,14 +48,27 @@ def grouped(billed: Iterable[Billed], days: Days) -> dict[str, dict[str, Totals]
         if cell is None:
             cell = cells[place] = Totals()
         cell.add(each)
-    return {name: _merged(cells, index, in_order=name == "by_day") for index, name in enumerate(KINDS)}
+    rows = [(place, cell.counts()) for place, cell in cells.items()]
+    return [added({place[index]: row} for place, row in rows) for index in range(len(KINDS))]
 
 
-def _merged(cells: Mapping[tuple[str, ...], Totals], index: int, *, in_order: bool) -> dict[str, Totals]:
-    found: dict[str, Totals] = {}
-    for place, cell in cells.items():
-        found.setdefault(place[index], Totals()).merge(cell)
-    return dict(sorted(found.items())) if in_order else dearest_first(found)
+def added(parts: Iterable[Mapping[str, Counts]]) -> Cells:
+    """The same groups of several parts, added up."""
+    found: Cells = {}
+    for part in parts:
+        for name, counts in part.items():
+            known = found.get(name)
+            found[name] = counts if known is None else list(map(add, known, counts))
+    return found
+
+
+def grouped(parts: Sequence[Sequence[Mapping[str, Counts]]]) -> dict[str, dict[str, Totals]]:
+    """Totals by kind of group and by its name, from all parts; days in order, all else the dearest first."""
+    found = {}
+    for index, kind in enumerate(KINDS):
+        cells = {name: Totals.of(counts) for name, counts in added(part[index] for part in parts).items()}
+        found[kind] = dict(sorted(cells.items())) if kind == "by_day" else dearest_first(cells)
+    return found
 
 
 def dearest_first(group: Mapping[str, Totals]) -> dict[str, Totals]:

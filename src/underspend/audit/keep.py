@@ -6,7 +6,7 @@ again changes nothing. A reply that the gateway recorded itself is not kept twic
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -59,22 +59,26 @@ def keep(engine: Engine, billed: Sequence[Billed], *, roots: Sequence[Path] = ()
         return Kept(added=len(new), removed=removed, total=connection.execute(count).scalar_one())
 
 
-def recall(engine: Engine, *, known: Collection[str], before: int, roots: Sequence[Path]) -> list[Timeline]:
+def recall(engine: Engine, *, is_known: Callable[[str], bool], before: int, roots: Sequence[Path]) -> list[Timeline]:
     """Kept replies whose transcripts are gone, as timelines of replies alone.
 
-    Those are the ones below `roots` that are not `known` and older than `before` (µs): the client deletes none that
-    are younger, so a younger one that is missing was taken away on purpose.
+    Those are the ones below `roots` that are not known by their message id and older than `before` (µs): the client
+    deletes none that are younger, so a younger one that is missing was taken away on purpose.
     """
-    query = select(calls).where(
+    ours = (
         calls.c.endpoint == TRANSCRIPT,
         calls.c.started_at < before,
         calls.c.upstream.in_([_name(root) for root in roots]),
     )
     found: dict[tuple[str | None, str | None], Timeline] = {}
     with engine.connect() as connection:
-        for row in connection.execute(query.order_by(calls.c.started_at)).mappings():
-            if row["message_id"] not in known:
-                found.setdefault((row["session"], row["agent"]), _timeline(row)).events.append(_answered(row))
+        kept = connection.execute(select(calls.c.id, calls.c.message_id).where(*ours))
+        gone = [row.id for row in kept if not is_known(row.message_id)]
+        rows: list[RowMapping] = []
+        for at in range(0, len(gone), _MANY):
+            rows += connection.execute(select(calls).where(calls.c.id.in_(gone[at : at + _MANY]))).mappings()
+        for row in sorted(rows, key=lambda row: (row["started_at"], row["id"])):
+            found.setdefault((row["session"], row["agent"]), _timeline(row)).events.append(_answered(row))
     return list(found.values())
 
 

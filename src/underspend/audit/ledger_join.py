@@ -64,6 +64,13 @@ def join(engine: Engine, billed: Sequence[Billed]) -> Joined:
     return Joined(seen=found, ours=ours, gateway=gateway)
 
 
+def paid_by(engine: Engine) -> list[str]:
+    """How the gateway saw calls being paid."""
+    query = select(calls.c.billing).distinct().where(calls.c.endpoint != TRANSCRIPT, calls.c.billing.is_not(None))
+    with engine.connect() as connection:
+        return [str(row[0]) for row in connection.execute(query)]
+
+
 def _rows(connection: Connection, column: str, names: Sequence[str]) -> dict[str, Seen]:
     found: dict[str, Seen] = {}
     wanted = (calls.c.id, calls.c.message_id, calls.c.request_id, calls.c.cost_pico, calls.c.billing)

@@ -6,9 +6,12 @@ answers? What could wait for batch prices? A route is a project with the agent t
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from underspend.audit.bills import Billed
 from underspend.audit.categories import Category
@@ -73,70 +76,122 @@ NO_QUESTIONS = Questions(routes=(), one_model=(), answers=(), waiting=Waiting(ca
 """The answers where nothing was asked."""
 
 
-def ask(billed: Sequence[Billed], places: Mapping[str, Category], prices: Catalogue | None = None) -> Questions:
-    """The four answers; `places` are the categories of the replies by message id."""
-    routes = _routes(billed, places)
+class Sent(msgspec.Struct, array_like=True, gc=False):
+    """What one route sent, in a part of the replies."""
+
+    project: str
+    agent: str
+    calls: int = 0
+    prompt: int = 0
+    cached: int = 0
+    cost: Money = 0
+    light: Money = 0
+    models: set[str] = msgspec.field(default_factory=set)
+
+    def merge(self, more: Sent) -> None:
+        """Count in what another part has counted."""
+        self.calls += more.calls
+        self.prompt += more.prompt
+        self.cached += more.cached
+        self.cost += more.cost
+        self.light += more.light
+        self.models |= more.models
+
+
+class Said(msgspec.Struct, array_like=True, gc=False):
+    """The replies of one model in a part: what they cost, and their lengths (64-bit integers, packed)."""
+
+    cost: Money
+    lengths: bytes
+
+
+class Asked(msgspec.Struct, array_like=True, gc=False):
+    """What a part of the replies has to say to the four questions; `waiting` as the fields of `Waiting`."""
+
+    routes: list[Sent]
+    answers: dict[str, Said]
+    waiting: tuple[int, Money, Money]
+
+
+def asked(billed: Sequence[Billed], places: Mapping[str, Category], prices: Catalogue | None = None) -> Asked:
+    """What a part of the replies says; `places` are the categories of the replies by message id."""
+    routes: dict[tuple[str, str], Sent] = {}
+    lengths: dict[str, array[int]] = {}
+    costs: dict[str, Money] = {}
+    for each in billed:
+        agent, usage, total = agent_of(each), each.usage, each.bill.total
+        key = (each.line.project, agent)
+        route = routes.get(key)
+        if route is None:
+            route = routes[key] = Sent(*key)
+        route.calls += 1
+        route.prompt += usage.prompt
+        route.cached += usage.cache_read
+        route.cost += total
+        route.models.add(each.model)
+        if places.get(each.reply.message_id) is Category.SIMPLE:
+            route.light += total
+        lengths.setdefault(each.model, array("q")).append(usage.output + each.reply.unseen_output)
+        costs[each.model] = costs.get(each.model, 0) + total
+    answers = {model: Said(costs[model], known.tobytes()) for model, known in lengths.items()}
+    return Asked(list(routes.values()), answers, _waiting(billed, prices or catalogue()))
+
+
+def answered(parts: Sequence[Asked]) -> Questions:
+    """The four answers from all parts."""
+    found: dict[tuple[str, str], Sent] = {}
+    for each in (each for part in parts for each in part.routes):
+        found.setdefault((each.project, each.agent), Sent(each.project, each.agent)).merge(each)
+    routes = [_route(each) for each in found.values()]
     one = [route for route in routes if len(route.models) == 1]
+    calls, spent, batch = (sum(part.waiting[index] for part in parts) for index in range(3))
     return Questions(
         routes=tuple(sorted(routes, key=lambda route: (-route.prompt_tokens, route.project, route.agent))),
         one_model=tuple(sorted(one, key=lambda route: (-route.light, route.project, route.agent))),
-        answers=tuple(_answers(billed)),
-        waiting=_waiting(billed, prices or catalogue()),
+        answers=tuple(_answers(parts)),
+        waiting=Waiting(calls=calls, cost=spent, at_batch_prices=batch),
     )
 
 
-def _split(billed: Sequence[Billed], key: Callable[[Billed], str]) -> dict[str, list[Billed]]:
-    found: dict[str, list[Billed]] = defaultdict(list)
-    for each in billed:
-        found[key(each)].append(each)
-    return found
-
-
-def _routes(billed: Sequence[Billed], places: Mapping[str, Category]) -> list[Route]:
-    members: dict[tuple[str, str], list[Billed]] = defaultdict(list)
-    for each in billed:
-        members[each.line.project, agent_of(each)].append(each)
-    return [_route(project, agent, calls, places) for (project, agent), calls in members.items()]
-
-
-def _route(project: str, agent: str, calls: Sequence[Billed], places: Mapping[str, Category]) -> Route:
-    used = [each.usage for each in calls]
-    light = [each for each in calls if places.get(each.reply.message_id) is Category.SIMPLE]
+def _route(sent: Sent) -> Route:
     return Route(
-        project=project,
-        agent=agent,
-        calls=len(calls),
-        prompt_tokens=sum(usage.prompt for usage in used),
-        cached_tokens=sum(usage.cache_read for usage in used),
-        models=tuple(sorted({each.model for each in calls})),
-        cost=sum(each.bill.total for each in calls),
-        light=sum(each.bill.total for each in light),
+        project=sent.project,
+        agent=sent.agent,
+        calls=sent.calls,
+        prompt_tokens=sent.prompt,
+        cached_tokens=sent.cached,
+        models=tuple(sorted(sent.models)),
+        cost=sent.cost,
+        light=sent.light,
     )
 
 
-def _answers(billed: Sequence[Billed]) -> list[Answers]:
+def _answers(parts: Sequence[Asked]) -> list[Answers]:
+    packed: dict[str, list[Said]] = defaultdict(list)
+    for model, said in (pair for part in parts for pair in part.answers.items()):
+        packed[model].append(said)
     found = []
-    for model, calls in _split(billed, lambda each: each.model).items():
-        lengths = sorted(each.usage.output + each.reply.unseen_output for each in calls)
+    for model, known in packed.items():
+        lengths = sorted(array("q", b"".join(said.lengths for said in known)))
         found.append(
             Answers(
                 model=model,
-                calls=len(calls),
+                calls=len(lengths),
                 mean=sum(lengths) // len(lengths),
                 median=lengths[len(lengths) // 2],
                 most=lengths[(95 * len(lengths) - 1) // 100],
-                cost=sum(each.bill.total for each in calls),
+                cost=sum(said.cost for said in known),
             )
         )
     return sorted(found, key=lambda each: (-each.cost, each.model))
 
 
-def _waiting(billed: Sequence[Billed], prices: Catalogue) -> Waiting:
+def _waiting(billed: Sequence[Billed], prices: Catalogue) -> tuple[int, Money, Money]:
     lines = {id(each.line): each.line for each in billed}
     attended = {name: _is_attended(line) for name, line in lines.items()}
     alone = [each for each in billed if not attended[id(each.line)]]
     batch = [cost(each.reply.metered, at=each.reply.at, catalogue=prices, batch=True).total for each in alone]
-    return Waiting(calls=len(alone), cost=sum(each.bill.total for each in alone), at_batch_prices=sum(batch))
+    return len(alone), sum([each.bill.total for each in alone]), sum(batch)
 
 
 def _is_attended(line: Timeline) -> bool:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+
+import msgspec
 
 from underspend.audit.bills import Billed
 from underspend.audit.days import HOUR
@@ -39,8 +41,7 @@ _FIELDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One named part of the difference. `amount` may be negative; `calls` is 0 where they cannot be counted.
 
     `beyond` is what the client's total lacks too: it is no part of the difference. `at_most` bounds an estimate.
@@ -51,11 +52,10 @@ class Cause:
     calls: int = 0
     beyond: bool = False
     at_most: Money = 0
-    tokens: Mapping[str, int] = field(default_factory=dict)
+    tokens: dict[str, int] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciled:
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A session with a total of the client's own: `client` − `transcripts` is the sum of the causes not `beyond`."""
 
     session: str
@@ -64,39 +64,67 @@ class Reconciled:
     causes: tuple[Cause, ...]
 
 
-def reconcile(
-    history: History, billed: Sequence[Billed], rates: RateSource, prices: Catalogue | None = None
-) -> list[Reconciled]:
-    """Every session with a client total, the last total of each, the largest difference first."""
+class Told(msgspec.Struct, array_like=True, gc=False):
+    """What the client's own totals say in a part of the sessions.
+
+    `sessions` are reconciled but for what they may have inherited from `totals`, which are all that the client wrote,
+    by session.
+    """
+
+    sessions: list[Reconciled]
+    totals: list[tuple[str, Money]]
+
+
+def told(history: History, billed: Sequence[Billed], rates: RateSource, prices: Catalogue | None = None) -> Told:
+    """Every session of a part of a history with a client total, by the last total of each."""
     last = {each.session: each for each in history.totals}
     ours: dict[str, list[Billed]] = defaultdict(list)
     for each in billed:
-        ours[each.line.session].append(each)
-    marks = _compactions(history.timelines)
-    others = {(each.session, amount) for each in history.totals if (amount := _dollars(each.usd)) is not None}
+        if each.line.session in last:
+            ours[each.line.session].append(each)
+    marks = _compactions(history.timelines) if last else {}
     lines: dict[str, list[Timeline]] = defaultdict(list)
     for line in history.timelines:
         lines[line.session].append(line)
     found = []
-    for session, told in last.items():
-        dollars = _dollars(told.usd)
+    for session, client in last.items():
+        dollars = _dollars(client.usd)
         if dollars is not None:
             cuts = cut_replies(lines[session], rates)
-            inherited = {amount for other, amount in others if other != session}
-            case = _Case(told, dollars, ours[session], marks.get(session, 0), inherited)
+            case = _Case(client, dollars, ours[session], marks.get(session, 0))
             found.append(_session(case, cuts, prices or catalogue()))
+    totals = {(each.session, amount) for each in history.totals if (amount := _dollars(each.usd)) is not None}
+    return Told(found, sorted(totals))
+
+
+def reconciled(parts: Sequence[Told]) -> list[Reconciled]:
+    """Every session with a client total, from all parts, the largest difference first."""
+    others: dict[Money, set[str]] = defaultdict(set)
+    for session, amount in (total for part in parts for total in part.totals):
+        others[amount].add(session)
+    found = [_with_inherited(each, others) for part in parts for each in part.sessions]
     return sorted(found, key=lambda each: (-abs(each.client - each.transcripts), each.session))
+
+
+def _with_inherited(found: Reconciled, others: Mapping[Money, AbstractSet[str]]) -> Reconciled:
+    """What is left unexplained is inherited where it is just another session's total."""
+    causes = tuple(
+        Cause(what=EARLIER, amount=cause.amount, tokens=cause.tokens)
+        if cause.what in {COMPACTION, AUXILIARY} and others.get(cause.amount, set()) - {found.session}
+        else cause
+        for cause in found.causes
+    )
+    return Reconciled(session=found.session, client=found.client, transcripts=found.transcripts, causes=causes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A session's last total, its replies, its compactions, and the totals of other sessions it may have begun from."""
+    """A session's last total, its replies, its compactions."""
 
     told: ClientTotal
     dollars: Money
     ours: Sequence[Billed]
     compactions: int
-    inherited: AbstractSet[Money]
 
 
 def _session(case: _Case, cut: Cause | None, prices: Catalogue) -> Reconciled:
@@ -115,14 +143,12 @@ def _session(case: _Case, cut: Cause | None, prices: Catalogue) -> Reconciled:
 
 
 def _unwritten(case: _Case, covered: Sequence[Billed], left: Money) -> list[Cause]:
-    """What is left: a total the session was forked with, calls that leave no line, or rounding."""
+    """What is left: calls that leave no line (or a total the session was forked with), or rounding."""
     rest = _rest(case.told, covered)
     if not left:
         return []
     if abs(left) <= len(covered) + 1 or not any(count > 0 for count in rest.values()):
         return [Cause(what=PRICES, amount=left)]
-    if left in case.inherited:
-        return [Cause(what=EARLIER, amount=left, tokens=rest)]
     return [Cause(what=COMPACTION if case.compactions else AUXILIARY, amount=left, calls=case.compactions, tokens=rest)]
 
 
@@ -192,6 +218,24 @@ def cut_replies(lines: Iterable[Timeline], rates: RateSource) -> Cause | None:
             tokens["cache_read_tokens"] += read
             tokens["cache_write_tokens"] += written
     return Cause(what=CUT, amount=amount, calls=calls, beyond=True, at_most=at_most, tokens=tokens) if calls else None
+
+
+def all_cut(parts: Iterable[Cause | None]) -> Cause | None:
+    """The cut replies of all parts."""
+    found = [part for part in parts if part is not None]
+    if not found:
+        return None
+    tokens: dict[str, int] = defaultdict(int)
+    for name, count in (pair for each in found for pair in each.tokens.items()):
+        tokens[name] += count
+    return Cause(
+        what=CUT,
+        amount=sum(each.amount for each in found),
+        calls=sum(each.calls for each in found),
+        beyond=True,
+        at_most=sum(each.at_most for each in found),
+        tokens=dict(tokens),
+    )
 
 
 def _retries(line: Timeline) -> Iterable[tuple[int, Answered]]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from underspend.core.advisor import RateSource, Surroundings
+from underspend.audit.rates import CatalogueRates
+from underspend.core.advisor import Surroundings
 from underspend.core.history import History
-from underspend.core.reply import Bill
 
 DEFAULT_RETENTION_DAYS = 30
 """After how many days Claude Code deletes transcripts unless `cleanupPeriodDays` says otherwise (its settings page)."""
@@ -19,28 +19,26 @@ _SETTINGS = ("settings.json", "settings.local.json")
 _MEMORY = ("CLAUDE.md", "CLAUDE.local.md", ".claude/CLAUDE.md")
 
 
-def gather(  # noqa: PLR0913  # one for each thing that is not in a history
-    history: History,
+def gather(
+    directories: Iterable[str],
     *,
     now: int,
-    bills: Mapping[str, Bill],
-    rates: RateSource,
     config_folders: Sequence[Path] = (),
     managed: Path | None = None,
 ) -> Surroundings:
-    """The surroundings of a history: what cannot be read is left out, nothing is written.
+    """The surroundings of sessions, without bills: what cannot be read is left out, nothing is written.
 
-    `config_folders` are the client's own (`~/.claude`), `managed` a settings file an administrator wrote. Projects are
-    the directories the sessions worked in, as far as they are still there.
+    `directories` are those the sessions worked in: settings and memory files are looked for in those still there.
+    `config_folders` are the client's own (`~/.claude`), `managed` a settings file an administrator wrote.
     """
-    projects = [Path(name) for name in dict.fromkeys(line.directory for line in history.timelines) if name]
+    projects = [Path(name) for name in dict.fromkeys(directories) if name]
     settings = {
         str(path): found for path in _settings_files(config_folders, projects, managed) if (found := _table(path))
     }
     return Surroundings(
         now=now,
-        bills=bills,
-        rates=rates,
+        bills={},
+        rates=CatalogueRates(History()),
         settings=settings,
         memory_files=dict(_memory_files(config_folders, projects)),
         retention_days=_retention(settings, config_folders, managed),

@@ -11,6 +11,9 @@ from underspend.core.money import Money
 EXTRA = "extra"
 """What is billed beside tokens: web searches and the like."""
 
+Counts = list[int]
+"""The figures of `Totals` in one row, in the order of `Totals.counts`: what is kept, and quick to add up."""
+
 _NO_TOKENS: dict[str, int] = {lane.value: 0 for lane in LANES}
 _NO_LANES: dict[str, Money] = {**_NO_TOKENS, EXTRA: 0}
 
@@ -35,6 +38,39 @@ class Totals:
     unpriced: int = 0
     web_searches: int = 0
     thinking: int = 0
+
+    @classmethod
+    def of(cls, counts: Counts) -> Totals:
+        """The totals that a row of counts is."""
+        return cls(
+            requests=counts[0],
+            tokens=dict(zip(_NO_TOKENS, counts[1:6], strict=True)),
+            lanes=dict(zip(_NO_LANES, counts[6:12], strict=True)),
+            output_estimated=counts[12],
+            cost=counts[13],
+            unseen=counts[14],
+            nested=counts[15],
+            nested_cost=counts[16],
+            unpriced=counts[17],
+            web_searches=counts[18],
+            thinking=counts[19],
+        )
+
+    def counts(self) -> Counts:
+        """All figures in one row."""
+        return [
+            self.requests,
+            *self.tokens.values(),
+            *self.lanes.values(),
+            self.output_estimated,
+            self.cost,
+            self.unseen,
+            self.nested,
+            self.nested_cost,
+            self.unpriced,
+            self.web_searches,
+            self.thinking,
+        ]
 
     @property
     def prompt(self) -> int:

@@ -9,6 +9,8 @@ from datetime import date, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
+import msgspec
+
 from underspend.audit.bills import LANES, Billed
 from underspend.audit.days import DAY, Days
 from underspend.core.money import Money
@@ -19,7 +21,8 @@ RISE = Fraction(30, 100)
 """From which rise on the causes are worth telling."""
 
 _LOOK_BACK = 28
-_PROMPT = LANES[:4]
+_FAR_BACK = 33 * DAY
+_PROMPT = frozenset(LANES[:4])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,44 +59,75 @@ class Forecast:
     days_left: int
 
 
-def trend(billed: Sequence[Billed], days: Days, now: int) -> Trend | None:
-    """The newest week with replies; None when it or the week before it has none.
+class Moment(msgspec.Struct, array_like=True, gc=False):
+    """One reply as far as time is concerned: `prompt_cost` is what its prompt cost of `cost`."""
+
+    at: int
+    cost: Money
+    prompt: int
+    prompt_cost: Money
+    model: str
+    is_agent: bool
+
+
+def moments(billed: Iterable[Billed]) -> list[Moment]:
+    """The replies as moments, in their order."""
+    return [
+        Moment(
+            each.reply.at,
+            each.bill.total,
+            each.usage.prompt,
+            sum([line.amount for line in each.bill.lines if line.lane in _PROMPT]),
+            each.model,
+            each.is_agent,
+        )
+        for each in billed
+    ]
+
+
+def looked_back_to(last: int, now: int) -> int:
+    """The instant before which no moment bears on trend or forecast, where `last` is the last reply's."""
+    return min(last, now) - _FAR_BACK
+
+
+def trend(moments: Sequence[Moment], days: Days, now: int) -> Trend | None:
+    """The newest week with replies, from moments in time; None when it or the week before it has none.
 
     While that week is still running, the same stretch of the week before is compared.
     """
-    if not billed:
+    if not moments:
         return None
-    week = days.week(billed[-1].reply.at)
+    week = days.week(moments[-1].at)
     since, earlier = days.starts(week), days.starts(week - timedelta(days=7))
     until = days.starts(week + timedelta(days=7))
     partial = now < until
     end = since if not partial else min(since, earlier + (now - since))
-    this = [each for each in billed if since <= each.reply.at < until]
-    last = [each for each in billed if earlier <= each.reply.at < end]
+    this = [each for each in moments if since <= each.at < until]
+    last = [each for each in moments if earlier <= each.at < end]
     if not this or not last:
         return None
     return Trend(
         week=week,
-        now=sum(each.bill.total for each in this),
-        before=sum(each.bill.total for each in last),
+        now=sum(each.cost for each in this),
+        before=sum(each.cost for each in last),
         causes=tuple(sorted(_causes(last, this), key=lambda cause: (-abs(cause.amount), cause.what))),
         partial=partial,
     )
 
 
-def forecast(billed: Sequence[Billed], days: Days, now: int) -> Forecast | None:
-    """The month that `now` lies in; None when the last 28 days have no reply."""
-    recent = [each for each in billed if now - _LOOK_BACK * DAY <= each.reply.at <= now]
+def forecast(moments: Sequence[Moment], days: Days, now: int, *, first_at: int) -> Forecast | None:
+    """The month that `now` lies in; None when the last 28 days have no reply. `first_at` is the first reply's time."""
+    recent = [each for each in moments if now - _LOOK_BACK * DAY <= each.at <= now]
     if not recent:
         return None
     today = days.date(now)
     month = today.strftime("%Y-%m")
     after = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
     left = (after - today).days - 1
-    so_far = sum(each.bill.total for each in billed if each.reply.at <= now and days.day(each.reply.at)[:7] == month)
+    so_far = sum(each.cost for each in moments if each.at <= now and days.day(each.at)[:7] == month)
     # Someone who began last week is not judged by the weeks before.
-    seen = min(_LOOK_BACK, (today - days.date(billed[0].reply.at)).days + 1)
-    rate = Fraction(sum(each.bill.total for each in recent), seen)
+    seen = min(_LOOK_BACK, (today - days.date(first_at)).days + 1)
+    rate = Fraction(sum(each.cost for each in recent), seen)
     return Forecast(month=month, so_far=so_far, expected=so_far + round(rate * left), days_left=left)
 
 
@@ -110,31 +144,31 @@ class _Share:
 _Role = tuple[str, bool]
 
 
-def _shares(billed: Iterable[Billed]) -> dict[_Role, _Share]:
+def _shares(moments: Iterable[Moment]) -> dict[_Role, _Share]:
     found: dict[_Role, _Share] = defaultdict(_Share)
-    for each in billed:
+    for each in moments:
         share = found[each.model, each.is_agent]
         share.calls += 1
-        share.prompt += each.usage.prompt
-        share.prompt_cost += sum(each.bill.lane(lane) for lane in _PROMPT)
-        share.cost += each.bill.total
+        share.prompt += each.prompt
+        share.prompt_cost += each.prompt_cost
+        share.cost += each.cost
     return found
 
 
-def _causes(last: Sequence[Billed], this: Sequence[Billed]) -> list[Cause]:
+def _causes(last: Sequence[Moment], this: Sequence[Moment]) -> list[Cause]:
     """The week before turned into this one, one step at a time; each step's dollars are its cause's.
 
     First as many calls of the main loop, then of sub-agents, then this week's models, then its prompt lengths, then
     its prices per prompt token (which the share of cache reads makes), then everything else.
     """
     before, now = _shares(last), _shares(this)
-    start = Fraction(sum(each.bill.total for each in last))
+    start = Fraction(sum(each.cost for each in last))
     main = _scaled(before, now, agents=False)
     fan = _scaled(before, now, agents=True)
     after_main = sum(main.values()) + sum(share.cost for (_, agent), share in before.items() if agent)
     after_fan = sum(main.values()) + sum(fan.values())
     mixed, longer, missed = (_stepped(before, now, step) for step in range(3))
-    end = Fraction(sum(each.bill.total for each in this))
+    end = Fraction(sum(each.cost for each in this))
     points = (start, after_main, after_fan, mixed, longer, missed, end)
     whole = [round(point) for point in points]
     names = (VOLUME, FAN_OUT, MODELS, CONTEXT, CACHE, REST)

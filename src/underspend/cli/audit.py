@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,22 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from underspend.cli.output import filters, write_csv, write_json
-from underspend.config import Settings, load
-from underspend.core.errors import NotFoundError, StoreError
-from underspend.reports.periods import parse, zone
+from underspend.core.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from underspend.audit.plan import Paying
-    from underspend.audit.whole import Audit, Choice
-    from underspend.core.history import History
+    from underspend.audit.whole import Audit
     from underspend.reports.audit.layout import Line
 
 _PLANS = ("api", "pro", "max5", "max20")
 _FORMS = ("json", "csv", "md")
 _SLOW_BYTES = 20_000_000
-_DAY = 86_400_000_000
 _STYLES: dict[str, dict[str, Any]] = {
     "": {},
     "bold": {"bold": True},
@@ -68,44 +60,19 @@ def bare() -> None:
 
 
 def _run(options: Mapping[str, Any], *, short: bool) -> None:
-    from underspend.readers.claude_code.reading import without_collection
+    from underspend.cli.audit_run import Run
+    from underspend.readers.claude_code.collection import without_collection
 
     # What is read and found holds no cycles; to look for some takes longer than the audit itself, and the process ends
     # with it.
-    with without_collection():
-        _report(options, short=short)
-
-
-def _report(options: Mapping[str, Any], *, short: bool) -> None:
-    settings = load()
-    roots, own = _roots(options)
-    history = _read(roots, settings, cache=not options.get("no_cache"))
-    with _ledger(settings, wanted=own and not options.get("no_keep")) as engine:
-        if engine is not None:
-            _recall(engine, history, roots)
-        if not any(line.replies for line in history.timelines) and options.get("form") != "json":
-            _say_nothing_there(roots)
+    with without_collection(), _progress() as progress:
+        run = Run(options, now=_now(), short=short)
+        report = run.report(progress)
+        if report is None and options.get("form") != "json":
+            _say_nothing_there(run.roots)
             return
-        report = _audited(history, settings, {**options, "short": short}, roots, engine)
-        _show(report, options, short=short)
-        if engine is not None:
-            _keep(engine, report, roots)
-
-
-def _roots(options: Mapping[str, Any]) -> tuple[list[Path], bool]:
-    """The folders to read, and whether they are the user's own."""
-    from underspend.readers.claude_code import default_roots
-
-    named = list(options.get("roots") or ())
-    return (named, False) if named else (default_roots(os.environ, sys.platform), True)
-
-
-def _read(roots: Iterable[Path], settings: Settings, *, cache: bool) -> History:
-    from underspend.readers.claude_code import read_history
-
-    folder = settings.paths.data / "transcripts" if cache else None
-    with _progress() as progress:
-        return read_history(list(roots), cache=folder, progress=progress)
+        _show(report or run.nothing(), options, short=short)
+        run.keep(report)
 
 
 @contextmanager
@@ -122,130 +89,16 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
             bars[0].__enter__()
         if bars:
             bars[0].update(done - bars[0].pos)
+            if done >= whole:
+                bars.pop().__exit__(None, None, None)
+                click.echo("\x1b[1A\x1b[2K", nl=False, err=True)
 
-    try:
-        yield told
-    finally:
-        for bar in bars:
-            bar.__exit__(None, None, None)
-            click.echo("\x1b[1A\x1b[2K", nl=False, err=True)
-
-
-@contextmanager
-def _ledger(settings: Settings, *, wanted: bool) -> Iterator[Engine | None]:
-    """Underspend's own ledger, made where there is none; None, and a word of why, where it cannot be used."""
-    if not wanted:
-        yield None
-        return
-    from underspend.stores.database import open_database
-
-    engine = None
-    try:
-        settings.paths.data.mkdir(parents=True, exist_ok=True)
-        engine = open_database(settings.ledger.url)
-    except (StoreError, OSError) as error:
-        click.echo(f"underspend: history is not kept: {error}", err=True)
-    try:
-        yield engine
-    finally:
-        if engine is not None:
-            engine.dispose()
-
-
-def _recall(engine: Engine, history: History, roots: list[Path]) -> None:
-    from underspend.audit.keep import recall
-    from underspend.audit.surroundings import DEFAULT_RETENTION_DAYS
-
-    known = {reply.message_id for _, reply in history.replies()}
-    before = _now() - DEFAULT_RETENTION_DAYS * _DAY
-    history.timelines += recall(engine, known=known, before=before, roots=roots)
-
-
-def _keep(engine: Engine, report: Audit, roots: list[Path]) -> None:
-    from sqlalchemy.exc import DatabaseError
-
-    from underspend.audit.keep import keep
-
-    subscription = report.paying.plan.is_subscription
-    billing = "oauth" if subscription else "api_key" if report.paying.plan.value == "api" else None
-    try:
-        keep(engine, [each for each in report.billed if each.reply.place.line], roots=roots, billing=billing)
-    except DatabaseError as error:
-        click.echo(f"underspend: history is not kept: {error.orig}", err=True)
-
-
-def _audited(
-    history: History, settings: Settings, options: Mapping[str, Any], roots: list[Path], engine: Engine | None
-) -> Audit:
-    from underspend.advisors import BUILTIN
-    from underspend.audit.rates import CatalogueRates
-    from underspend.audit.surroundings import gather
-    from underspend.audit.whole import Context, audit
-    from underspend.pricing.catalogue import catalogue
-
-    tz = zone(options.get("timezone") or settings.report.timezone or None)
-    now = _now()
-    prices = catalogue().with_overrides(settings.prices) if settings.prices else catalogue()
-    folders = [root for root in roots if (root / "projects").is_dir()]
-    around = gather(history, now=now, bills={}, rates=CatalogueRates(history, prices), config_folders=folders)
-    context = Context(
-        now=now,
-        zone=tz,
-        paying=_paying(options, around.settings, folders, engine),
-        advisors=BUILTIN,
-        choice=_choice(options, now, tz),
-        prices=prices,
-        short=bool(options.get("short")),
-    )
-    return audit(history, context, around=around)
-
-
-def _paying(
-    options: Mapping[str, Any],
-    settings: Mapping[str, Mapping[str, object]],
-    folders: list[Path],
-    engine: Engine | None,
-) -> Paying:
-    from underspend.audit.plan import detect
-
-    seen = _billing(engine) if engine is not None else ()
-    return detect(told=options.get("plan"), environ=os.environ, settings=settings, config_folders=folders, billing=seen)
-
-
-def _billing(engine: Engine) -> list[str]:
-    """How the gateway saw calls being paid."""
-    from sqlalchemy import select
-
-    from underspend.audit.ledger_join import TRANSCRIPT
-    from underspend.stores.schema import calls
-
-    query = select(calls.c.billing).distinct().where(calls.c.endpoint != TRANSCRIPT, calls.c.billing.is_not(None))
-    with engine.connect() as connection:
-        return [str(row[0]) for row in connection.execute(query)]
+    yield told
 
 
 def _now() -> int:
     """Microseconds since the epoch."""
     return time.time_ns() // 1000
-
-
-def _choice(options: Mapping[str, Any], now: int, tz: Any) -> Choice:
-    from underspend.audit.whole import Choice
-
-    instants: dict[str, int | None] = {}
-    for name in ("since", "until"):
-        said = options.get(name)
-        try:
-            instants[name] = None if said is None else parse(said, now=now, tz=tz, end=name == "until")
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint=f"--{name}") from None
-    return Choice(
-        since=instants["since"],
-        until=instants["until"],
-        project=options.get("project"),
-        model=options.get("model"),
-        session=options.get("session"),
-    )
 
 
 def _show(report: Audit, options: Mapping[str, Any], *, short: bool) -> None:

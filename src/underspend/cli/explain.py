@@ -41,6 +41,8 @@ def command(call: str, timezone: str | None, *, whole: bool, as_json: bool) -> N
     _show_bill(out, found)
     if found.choices:
         _show_choices(out, found.choices)
+    for strategy, amount in found.effects:
+        out.print(f"{strategy}: {figures.saved(amount)} saved on this call, against a world without it")
     for note in found.notes:
         out.print(f"note: {note}", style=QUIET)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 from underspend.core.evidence import Evidence
 from underspend.core.history import Answered, History
@@ -40,13 +40,30 @@ class Claim:
     amount: Money
 
 
+Claimed: TypeAlias = tuple[str, Lane, Money]
+"""A claim while it is one of many: message id, lane, dollars."""
+
+
+class Seen(NamedTuple):
+    """What an advisor saw in a part of a history.
+
+    `facts` are of the advisor's own type. `claims` are dollars by a name of the advisor's choice, which findings then
+    ask for: those that hold in any case under the finding's id, those of one of several cases under that case's.
+    """
+
+    facts: object
+    claims: Mapping[str, Sequence[Claimed]] = {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing found.
 
     `id` is stable across runs ("cache-busts/idle-gap"). `amount` is the dollars in the period before overlaps are
-    taken out; `claims` say where they lie. `rows` are the evidence, each a flat mapping of printable values; `fix` is
-    what to do, ready to be copied. A finding may have no dollars (0) and still be worth saying.
+    taken out; they lie where the claims of the names `claimed` lie, cut in proportion where those come to more.
+    `claims` are these claims one by one, given by `Advisor.advise` alone. `rows` are the evidence, each a flat mapping
+    of printable values; `fix` is what to do, ready to be copied. A finding may have no dollars (0) and still be worth
+    saying.
     """
 
     id: str
@@ -57,6 +74,7 @@ class Finding:
     evidence: Evidence
     why: str
     fix: str = ""
+    claimed: Sequence[str] = ()
     claims: Sequence[Claim] = ()
     rows: Sequence[Mapping[str, str | int]] = ()
 
@@ -94,12 +112,53 @@ class RateSource(ABC):
         """How long what this reply wrote or read stays in the provider's cache."""
 
 
-class Advisor(ABC):
-    """A pure function of a history. `name` is the first part of its findings' ids."""
+Facts = TypeVar("Facts")
+
+
+class Advisor(ABC, Generic[Facts]):
+    """A pure function of a history, in two steps, so that what was seen of old sessions need not be looked at again.
+
+    `look` sees a part of the history: sessions that share no reply with those outside of it. What it gives is kept and
+    added up by `sum_up` with what was seen of the other parts, in any order. However a history is cut into parts, the
+    same must come out. `name` is the first part of the findings' ids, `facts` the type (a msgspec.Struct) in which
+    facts are kept.
+    """
 
     __slots__ = ()
     name: ClassVar[str]
+    facts: ClassVar[type]
 
     @abstractmethod
+    def look(self, history: History, around: Surroundings) -> Seen | None:
+        """What there is to see in a part of a history; None where it is nothing. `around.now` means nothing here."""
+
+    @abstractmethod
+    def sum_up(self, facts: Sequence[Facts], around: Surroundings) -> Iterable[Finding]:
+        """What was found, in no particular order, from the facts of all parts; `around` has no bills here."""
+
     def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
-        """What was found, in no particular order."""
+        """What is found in a whole history, with the claims behind each finding."""
+        seen = self.look(history, around)
+        for finding in self.sum_up([] if seen is None else [seen.facts], around):  # type: ignore[list-item]  # its own
+            named = [] if seen is None else [each for name in finding.claimed for each in seen.claims.get(name, ())]
+            claims = [Claim(message_id=message, lane=lane, amount=amount) for message, lane, amount in named]
+            yield replace(finding, claims=tuple(netted(claims, finding.amount)))
+
+
+def netted(claims: Sequence[Claim], amount: Money) -> list[Claim]:
+    """The claims, each reduced in proportion so that together they come to `amount` (at most what they are now)."""
+    total = sum(claim.amount for claim in claims)
+    if amount >= total:
+        return list(claims)
+    if amount <= 0:
+        return []
+    # In one order whatever the timelines' was, since who gets the odd pico-dollars depends on it.
+    claims = sorted(claims, key=lambda claim: (claim.message_id, claim.lane))
+    parts = [claim.amount * amount // total for claim in claims]
+    rest = amount - sum(parts)
+    made = []
+    for claim, part in zip(claims, parts, strict=True):
+        more = min(rest, claim.amount - part)
+        rest -= more
+        made.append(Claim(message_id=claim.message_id, lane=claim.lane, amount=part + more))
+    return made

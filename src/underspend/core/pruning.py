@@ -15,8 +15,10 @@ from itertools import accumulate
 from underspend.core.call import Block, Call, Section
 from underspend.core.context import Context
 from underspend.core.edits import ContentEdit
-from underspend.core.foresight import can_bear, written_at
-from underspend.core.ports import Rates
+from underspend.core.foresight import can_bear, new_from, written_at
+
+_LIFETIMES = (300_000_000, 3_600_000_000)
+"""Five minutes and an hour in microseconds. Records show prompts still read a fifth of a lifetime after its end."""
 
 _THINKING = frozenset({"thinking", "redacted_thinking"})
 
@@ -49,8 +51,11 @@ def results(blocks: Sequence[Block], *, binds_thinking: bool) -> list[int]:
 
 def free(cuts: Sequence[Cut], call: Call, ctx: Context) -> list[Cut]:
     """Those behind all that is warm: they will be written anew in any case."""
+    if not cuts:
+        return []
     starts = _starts(call.blocks)
-    return [cut for cut in cuts if starts[cut.edit.at] >= ctx.conversation.warm_tokens]
+    warm = _warm(starts, call, ctx)
+    return [cut for cut in cuts if starts[cut.edit.at] >= warm]
 
 
 def worth_it(cuts: Sequence[Cut], call: Call, ctx: Context) -> list[Cut]:
@@ -58,19 +63,21 @@ def worth_it(cuts: Sequence[Cut], call: Call, ctx: Context) -> list[Cut]:
 
     `cuts` are in the order of their blocks. Nothing that the conversation could not bear to lose is spent.
     """
-    rates = ctx.rates(call)
-    if not cuts or rates is None:
+    if not cuts:
         return []
     starts = _starts(call.blocks)
-    warm = ctx.conversation.warm_tokens
+    warm = _warm(starts, call, ctx)
     first = next((number for number, cut in enumerate(cuts) if starts[cut.edit.at] >= warm), len(cuts))
-    return [*_bought(cuts[:first], starts, call, ctx, rates), *cuts[first:]]
+    return [*_bought(cuts[:first], starts, warm, call, ctx), *cuts[first:]]
 
 
-def _bought(cuts: Sequence[Cut], starts: Sequence[int], call: Call, ctx: Context, rates: Rates) -> Sequence[Cut]:
+def _bought(cuts: Sequence[Cut], starts: Sequence[int], warm: int, call: Call, ctx: Context) -> Sequence[Cut]:
+    rates = ctx.rates(call)
+    if rates is None:
+        return ()
     dearer = written_at(call.blocks, rates) - rates.cache_read
     marked = [starts[at + 1] for at, block in enumerate(call.blocks) if block.breakpoint]
-    warm, rent, dropped, best, begin = ctx.conversation.warm_tokens, 0, 0, -1, len(cuts)
+    rent, dropped, best, begin = 0, 0, -1, len(cuts)
     for number in range(len(cuts) - 1, -1, -1):
         cut = cuts[number]
         dropped += cut.saves
@@ -80,6 +87,14 @@ def _bought(cuts: Sequence[Cut], starts: Sequence[int], call: Call, ctx: Context
         if rent - price > best and can_bear(price, ctx):
             best, begin = rent - price, number
     return cuts[begin:]
+
+
+def _warm(starts: Sequence[int], call: Call, ctx: Context) -> int:
+    """How many tokens to take for warm: all that calls before can have held, where a lifetime has only just ended."""
+    idle = ctx.conversation.idle
+    if idle is not None and any(life < idle <= life * 6 // 5 for life in _LIFETIMES):
+        return starts[new_from(call.blocks)]
+    return ctx.conversation.warm_tokens
 
 
 def _starts(blocks: Sequence[Block]) -> list[int]:

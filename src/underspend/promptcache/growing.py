@@ -52,16 +52,19 @@ class Growing:
 
         Blocks are compared by being the same objects: what is merely equal is taken in again, to the same effect.
         """
-        same = _same(self._blocks, blocks) if settings == self._settings else 0
+        is_same_key = settings is self._settings or settings == self._settings
+        same = _same(self._blocks, blocks) if is_same_key else 0
+        if same == len(blocks) == len(self.sizes):
+            return same
         digests, sizes = self.digests, self.sizes
         del digests[same:], sizes[same:]
         entered = _ORDER.index(blocks[same - 1].section) if same else -1
         digest, size = (digests[-1], sizes[-1]) if same else (_ROOT, 0)
-        known, keys = self._names.known, section_keys(settings)
+        known = self._names.known
         for block in islice(blocks, same, None):
             if entered < 0 or _ORDER[entered] is not block.section:
                 reached = _ORDER.index(block.section)
-                for key in keys[entered + 1 : reached + 1]:
+                for key in section_keys(settings)[entered + 1 : reached + 1]:
                     digest = self._names.of(digest, key)
                 entered = max(entered, reached)
             digest = known.setdefault((digest, block.digest), len(known).to_bytes(_WIDTH, "big"))

@@ -16,7 +16,7 @@ from underspend.core.usage import Usage
 from underspend.reports.anatomy import Anatomy, Piece, anatomy
 from underspend.reports.entry import Entry, columns, entry
 from underspend.reports.filters import OPEN, SOURCE
-from underspend.stores.schema import bill_lines, blocks, calls, decisions, prompts
+from underspend.stores.schema import bill_lines, blocks, calls, decisions, effects, prompts
 
 _DIGEST = 16
 _MANY = 500
@@ -55,7 +55,8 @@ class Explained:
     """Everything the ledger knows of a call.
 
     `facts` holds the remaining columns of its row by name. `extra` is what is billed beside the lines, in
-    pico-dollars. `evidence` says in words how the dollars are known.
+    pico-dollars. `effects` are what each strategy saved on it, its earlier edits included. `evidence` says in words how
+    the dollars are known.
     """
 
     entry: Entry
@@ -64,6 +65,7 @@ class Explained:
     charges: tuple[Charge, ...]
     extra: Money
     choices: tuple[Choice, ...]
+    effects: tuple[tuple[str, Money], ...]
     notes: tuple[str, ...]
     evidence: str
 
@@ -85,6 +87,7 @@ def explain(engine: Engine, name: str) -> Explained:
             charges=_charges(connection, found),
             extra=facts["extra_pico"],
             choices=_choices(connection, found),
+            effects=_effects(connection, found),
             notes=_notes(facts["notes"]),
             evidence=how_we_know(known),
         )
@@ -204,6 +207,11 @@ def _choices(connection: Connection, call: str) -> tuple[Choice, ...]:
         )
         for row in connection.execute(query).mappings()
     )
+
+
+def _effects(connection: Connection, call: str) -> tuple[tuple[str, Money], ...]:
+    query = select(effects).where(effects.c.call_id == call).order_by(effects.c.saved_pico.desc(), effects.c.strategy)
+    return tuple((row.strategy, int(row.saved_pico)) for row in connection.execute(query))
 
 
 def _notes(text: str | None) -> tuple[str, ...]:

@@ -192,6 +192,7 @@ def explained_shape(found: Explained) -> Shape:
             }
             for each in found.choices
         ],
+        "effects": [{"strategy": strategy, "saved_usd": usd(amount)} for strategy, amount in found.effects],
         "notes": list(found.notes),
         "how_we_know": found.evidence,
     }

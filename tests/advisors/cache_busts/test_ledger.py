@@ -3,7 +3,6 @@ from __future__ import annotations
 from advisors.scenes import MINUTE, around, history, line, mark, reply
 from underspend.advisors.cache_busts.causes import Cause
 from underspend.advisors.cache_busts.ledger import Rewrite, lines
-from underspend.core.advisor import Claim
 from underspend.core.history import Event, MarkKind
 from underspend.core.usage import Lane
 
@@ -32,7 +31,7 @@ def test_what_was_written_again_costs_its_price_above_reading() -> None:
     (only,) = found.values()
     assert (only.tokens, only.kept, only.gap, only.ttl) == (16_000, 4_000, 9 * MINUTE, 5 * MINUTE)
     assert only.reason.cause is Cause.SHORT_BREAK
-    assert only.claims == (Claim(message_id="b", lane=Lane.CACHE_WRITE_5M, amount=16_000 * (125 - 10)),)
+    assert only.claims == (("b", Lane.CACHE_WRITE_5M, 16_000 * (125 - 10)),)
     assert only.amount == 1_840_000
 
 
@@ -41,7 +40,7 @@ def test_a_rewrite_may_lie_in_several_lanes() -> None:
         reply("a", 0, w1=20_000),
         reply("b", 90 * MINUTE, w1=8_000, w5=6_000, fresh=9_000),
     ).values()
-    assert [(claim.lane, claim.amount) for claim in only.claims] == [
+    assert [(lane, amount) for _, lane, amount in only.claims] == [
         (Lane.CACHE_WRITE_1H, 8_000 * 190),
         (Lane.CACHE_WRITE_5M, 6_000 * 115),
         (Lane.INPUT, 6_000 * 90),

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisors.scenes import FlatRates, bill, reply
-from underspend.advisors.reading.prompts import EMPTY, Part, netted, prompt_of
-from underspend.core.advisor import Claim
+from underspend.advisors.reading.prompts import EMPTY, Part, prompt_of
+from underspend.core.advisor import Claim, netted
 from underspend.core.reply import Bill, Line
 from underspend.core.usage import Lane, Metered, Unit, Usage
 

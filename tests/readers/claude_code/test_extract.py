@@ -139,7 +139,7 @@ def test_moments(value: str, at: int) -> None:
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_moments_are_those_of_the_calendar(at: datetime) -> None:
-    at = at.replace(year=1970 + at.year % 200)
+    at = at.replace(year=1970 + at.year % 200, day=min(at.day, 28))
     shown = at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
     expected = int(at.replace(microsecond=0).timestamp()) * 10**6
     assert moment(shown) == moment(shown) == expected + at.microsecond // 1000 * 1000

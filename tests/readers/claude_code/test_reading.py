@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from readers.transcripts import assistant, write
 from underspend.readers.claude_code import reading
 from underspend.readers.claude_code.cache import Cache
-from underspend.readers.claude_code.records import Extract, Source, pack, unpack
+from underspend.readers.claude_code.records import Extract, Source, unpack
 from underspend.readers.claude_code.roots import sources
 
 
@@ -74,16 +73,3 @@ def test_a_failure_is_not_kept(files: list[Source], tmp_path: Path) -> None:
     reading.read_one(files[0], cache)
     files[0].path.write_bytes(content)
     assert unpack(reading.read_one(files[0], cache)).skipped == []
-
-
-def test_collection_is_off_only_meanwhile() -> None:
-    with reading.without_collection():
-        assert not gc.isenabled()
-    assert gc.isenabled()
-    gc.disable()
-    with reading.without_collection():
-        pass
-    assert not gc.isenabled()
-    gc.enable()
-    gc.unfreeze()
-    assert pack(Extract(session="s"))

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from audit.histories import DAY, START, history, line, reply, sample, tool
 from underspend.audit.plan import Paying, Plan
 from underspend.audit.whole import Context, audit
-from underspend.core.advisor import Advisor, Claim, Confidence, Finding, Urgency
+from underspend.core.advisor import Advisor, Confidence, Finding, Seen, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import ClientTotal, Place, Skipped
 from underspend.core.usage import Lane
@@ -15,22 +15,25 @@ from underspend.core.usage import Lane
 NOW = START + 2 * DAY
 
 
-class TwoFindings(Advisor):
+class TwoFindings(Advisor[int]):
     name: ClassVar[str] = "two"
+    facts: ClassVar[type] = int
 
-    def advise(self, history, around):
-        claim = Claim(message_id="m1", lane=Lane.CACHE_WRITE_5M, amount=10**10)
+    def look(self, history, around):
+        return Seen(10**10, {"two/gap": [("m1", Lane.CACHE_WRITE_5M, 10**10)]})
+
+    def sum_up(self, facts, around):
         rows = [{"file": "/t/s.jsonl", "line": 3, "tokens": 10_000, "why": "idle gap | of 70 minutes"}]
         yield Finding(
             id="two/gap",
             urgency=Urgency.FIX_NOW,
             title="Prefixes written again after a pause",
-            amount=claim.amount,
+            amount=10**10,
             confidence=Confidence.HIGH,
             evidence=Evidence.BILLED,
             why="After 70 minutes the cache was gone, and the whole prefix was written again.",
             fix="export ENABLE_PROMPT_CACHING_1H=1\nclaude",
-            claims=[claim],
+            claimed=("two/gap",),
             rows=rows,
         )
         yield Finding(
@@ -44,11 +47,15 @@ class TwoFindings(Advisor):
         )
 
 
-class Broken(Advisor):
+class Broken(Advisor[int]):
     name: ClassVar[str] = "broken"
+    facts: ClassVar[type] = int
 
-    def advise(self, history, around):
+    def look(self, history, around):
         raise RuntimeError("boom")
+
+    def sum_up(self, facts, around):
+        return ()
 
 
 def report(source=None, **more):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
+import msgspec
+
 from underspend.advisors.cache_busts.causes import Cause
-from underspend.advisors.cache_busts.ledger import LEGITIMATE, Line, Rewrite, lines
-from underspend.advisors.cache_busts.lifetimes import longer, shorter
+from underspend.advisors.cache_busts.ledger import LEGITIMATE, Rewrite, lines
+from underspend.advisors.cache_busts.lifetimes import Longer, Shorter, longer, shorter
 from underspend.advisors.cache_busts.words import OF
-from underspend.advisors.reading import MINUTE, moment, netted
-from underspend.core.advisor import Advisor, Confidence, Finding, Surroundings, Urgency
+from underspend.advisors.reading import MINUTE, Rows, first, moment
+from underspend.core.advisor import Advisor, Claimed, Confidence, Finding, Seen, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import History
-from underspend.core.money import show
+from underspend.core.money import Money, show
 
 _SETTINGS = {
     False: ("ENABLE_PROMPT_CACHING_1H=1", "FORCE_PROMPT_CACHING_5M=1", "main sessions"),
@@ -29,40 +31,110 @@ _SAFE_CAUSES = frozenset({Cause.MODEL_SWITCH, Cause.EFFORT_CHANGE, Cause.SHORT_B
 """Causes that follow from what is recorded of the two replies alone."""
 
 
-class CacheBusts(Advisor):
+class Again(msgspec.Struct, array_like=True, gc=False):
+    """A rewrite as evidence."""
+
+    cause: str
+    session: str
+    agent: str
+    at: int
+    message: str
+    gap: int
+    ttl: int
+    tokens: int
+    kept: int
+    cost: Money
+    detail: str
+    said: str
+
+    def order(self) -> tuple[object, ...]:
+        """The dearest first."""
+        return -self.cost, -self.tokens, self.at, self.message
+
+
+class BustFacts(msgspec.Struct, array_like=True, gc=False):
+    """All rewrites, and the replays of the other lifetimes: first of main sessions, then of sub-agents."""
+
+    rewrites: list[Again]
+    longer: tuple[Longer, Longer]
+    shorter: tuple[Shorter, Shorter]
+
+
+class CacheBusts(Advisor[BustFacts]):
     """What was written to the cache again, by cause; and whether another cache lifetime would have cost less."""
 
     __slots__ = ()
     name: ClassVar[str] = "cache-busts"
+    facts: ClassVar[type] = BustFacts
 
-    def advise(self, history: History, around: Surroundings) -> Iterable[Finding]:
+    def look(self, history: History, around: Surroundings) -> Seen | None:
+        """The ledger of the rewrites, and what other lifetimes would have made of them."""
+        ledger = lines(history, around)
+        parts = [[line for line in ledger if (line.timeline.agent is not None) is agents] for agents in _SETTINGS]
+        claims: dict[str, list[Claimed]] = defaultdict(list)
+        rewrites = []
+        for line in ledger:
+            for rewrite in line.rewrites.values():
+                rewrites.append(_kept(rewrite))
+                if rewrite.reason.cause not in LEGITIMATE:
+                    claims[f"{self.name}/{rewrite.reason.cause.value}"] += rewrite.claims
+        short = []
+        for agents, part in zip(_SETTINGS, parts, strict=True):
+            found, own = shorter(part, around.rates)
+            claims[_shorter_id(agents=agents)] += own
+            short.append(found)
+        long = [longer(part, around.rates) for part in parts]
+        return Seen(BustFacts(rewrites, (long[0], long[1]), (short[0], short[1])), claims) if ledger else None
+
+    def sum_up(self, facts: Sequence[BustFacts], around: Surroundings) -> Iterable[Finding]:
         """One finding per cause met; "cache-busts/shorter-lifetime" where five-minute writes would have cost less.
 
         The amount of a cause is what its rewrites cost above reading the same tokens. Compactions are for information
         only: their title and rows say what they cost, their amount is 0.
         """
-        ledger = lines(history, around)
-        grouped: dict[Cause, list[Rewrite]] = defaultdict(list)
-        for line in ledger:
-            for rewrite in line.rewrites.values():
-                grouped[rewrite.reason.cause].append(rewrite)
+        del around
+        grouped: dict[str, list[Again]] = defaultdict(list)
+        for each in facts:
+            for rewrite in each.rewrites:
+                grouped[rewrite.cause].append(rewrite)
         for cause in Cause:
-            if grouped[cause]:
-                yield _finding(cause, _dearest_first(grouped[cause]), ledger, around)
-        yield from _shorter_lifetime(ledger, around)
+            if grouped[cause.value]:
+                yield _finding(cause, first([grouped[cause.value]], Again.order), facts)
+        yield from _shorter_lifetime(facts)
 
 
-def _finding(cause: Cause, rewrites: list[Rewrite], ledger: list[Line], around: Surroundings) -> Finding:
-    words = OF[cause]
-    cost = sum(rewrite.amount for rewrite in rewrites)
+def _kept(rewrite: Rewrite) -> Again:
+    return Again(
+        cause=rewrite.reason.cause.value,
+        session=rewrite.timeline.session,
+        agent=rewrite.timeline.agent or "",
+        at=rewrite.step.reply.at,
+        message=rewrite.step.reply.message_id,
+        gap=rewrite.gap,
+        ttl=rewrite.ttl,
+        tokens=rewrite.tokens,
+        kept=rewrite.kept,
+        cost=rewrite.amount,
+        detail=rewrite.reason.detail,
+        said=rewrite.reason.said,
+    )
+
+
+def _shorter_id(*, agents: bool) -> str:
+    return f"{CacheBusts.name}/shorter-lifetime{'-agents' if agents else ''}"
+
+
+def _finding(cause: Cause, rewrites: Sequence[Again], facts: Sequence[BustFacts]) -> Finding:
+    words, identity = OF[cause], f"{CacheBusts.name}/{cause.value}"
+    cost = sum(rewrite.cost for rewrite in rewrites)
     tokens = sum(rewrite.tokens for rewrite in rewrites)
     urgency, fix = words.urgency, words.fix
     if cause is Cause.SHORT_BREAK:
-        urgency, fix = _lifetime_advice(ledger, around)
-    said = all(rewrite.reason.said for rewrite in rewrites)
+        urgency, fix = _lifetime_advice(facts)
+    said = all(rewrite.said for rewrite in rewrites)
     times = "once" if len(rewrites) == 1 else f"{len(rewrites)} times"
     return Finding(
-        id=f"{CacheBusts.name}/{cause.value}",
+        id=identity,
         urgency=urgency,
         title=f"The cache was written again {times} {words.after}: {show(cost)} for {tokens:,} tokens",
         amount=0 if cause in LEGITIMATE else cost,
@@ -70,37 +142,37 @@ def _finding(cause: Cause, rewrites: list[Rewrite], ledger: list[Line], around: 
         evidence=Evidence.BILLED,
         why=words.why,
         fix=fix,
-        claims=() if cause in LEGITIMATE else tuple(claim for rewrite in rewrites for claim in rewrite.claims),
-        rows=[_row(rewrite) for rewrite in rewrites],
+        claimed=() if cause in LEGITIMATE else (identity,),
+        rows=Rows(len(rewrites), lambda: [_row(rewrite) for rewrite in rewrites]),
     )
 
 
-def _lifetime_advice(ledger: list[Line], around: Surroundings) -> tuple[Urgency, str]:
+def _lifetime_advice(facts: Sequence[BustFacts]) -> tuple[Urgency, str]:
     """What a longer lifetime would have made of the short breaks, for main sessions and for sub-agents."""
     urgency, said = Urgency.HABIT, []
     for agents, (variable, _, whose) in _SETTINGS.items():
-        found = longer(_of(ledger, agents=agents), around.rates)
+        found = Longer.added(each.longer[agents] for each in facts)
         if not found.breaks:
             continue
-        facts = (
+        told = (
             f"over the same calls one-hour writes would have cost {show(found.extra)} more and spared "
             f"{show(found.spared)}; they pay from {found.break_even} such breaks on, and you had {found.breaks}"
         )
         if found.gain > 0:
             urgency = Urgency.FIX_NOW
-            said.append(f'In {whose} set {variable} ("env" in settings.json), net {show(found.gain)}: {facts}.')
+            said.append(f'In {whose} set {variable} ("env" in settings.json), net {show(found.gain)}: {told}.')
         else:
-            said.append(f"Keep the five-minute cache for {whose} and run /compact or /clear before a break: {facts}.")
+            said.append(f"Keep the five-minute cache for {whose} and run /compact or /clear before a break: {told}.")
     return urgency, " ".join(said)
 
 
-def _shorter_lifetime(ledger: list[Line], around: Surroundings) -> Iterator[Finding]:
+def _shorter_lifetime(facts: Sequence[BustFacts]) -> Iterator[Finding]:
     for agents, (_, variable, whose) in _SETTINGS.items():
-        found = shorter(_of(ledger, agents=agents), around.rates)
-        if found.gain <= 0 or len(found.claims) < _ENOUGH_TO_JUDGE:
+        found = Shorter.added(each.shorter[agents] for each in facts)
+        if found.gain <= 0 or found.writes < _ENOUGH_TO_JUDGE:
             continue
         yield Finding(
-            id=f"{CacheBusts.name}/shorter-lifetime{'-agents' if agents else ''}",
+            id=_shorter_id(agents=agents),
             urgency=Urgency.FIX_NOW,
             title=f"One-hour cache writes did not pay in {whose}: {show(found.gain)} more than five-minute ones",
             amount=found.gain,
@@ -112,10 +184,10 @@ def _shorter_lifetime(ledger: list[Line], around: Surroundings) -> Iterator[Find
                 f"cost {show(found.extra)}."
             ),
             fix=f'Set {variable} ("env" in settings.json).',
-            claims=tuple(netted(found.claims, found.gain)),
+            claimed=(_shorter_id(agents=agents),),
             rows=[
                 {
-                    "writes": len(found.claims),
+                    "writes": found.writes,
                     "dearer by": show(found.spared),
                     "breaks bridged": found.breaks,
                     "their rewrites": show(found.extra),
@@ -124,27 +196,17 @@ def _shorter_lifetime(ledger: list[Line], around: Surroundings) -> Iterator[Find
         )
 
 
-def _of(ledger: list[Line], *, agents: bool) -> list[Line]:
-    return [line for line in ledger if (line.timeline.agent is not None) is agents]
-
-
-def _dearest_first(rewrites: list[Rewrite]) -> list[Rewrite]:
-    return sorted(
-        rewrites, key=lambda each: (-each.amount, -each.tokens, each.step.reply.at, each.step.reply.message_id)
-    )
-
-
-def _row(rewrite: Rewrite) -> dict[str, str | int]:
+def _row(rewrite: Again) -> dict[str, str | int]:
     return {
-        "session": rewrite.timeline.session,
-        "agent": rewrite.timeline.agent or "",
-        "when": moment(rewrite.step.reply.at),
+        "session": rewrite.session,
+        "agent": rewrite.agent,
+        "when": moment(rewrite.at),
         "gap minutes": rewrite.gap // MINUTE,
         "ttl minutes": rewrite.ttl // MINUTE,
         "tokens rewritten": rewrite.tokens,
         "tokens kept": rewrite.kept,
-        "cost": show(rewrite.amount),
-        "detail": rewrite.reason.detail,
-        "provider said": rewrite.reason.said,
-        "message": rewrite.step.reply.message_id,
+        "cost": show(rewrite.cost),
+        "detail": rewrite.detail,
+        "provider said": rewrite.said,
+        "message": rewrite.message,
     }

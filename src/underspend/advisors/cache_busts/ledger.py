@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from underspend.advisors.cache_busts.causes import Cause, Reason, reason
 from underspend.advisors.reading import Step, steps_of
-from underspend.core.advisor import Claim, RateSource, Surroundings
+from underspend.core.advisor import Claimed, RateSource, Surroundings
 from underspend.core.history import History, Mark, MarkKind, Timeline
 from underspend.core.money import Money
 from underspend.core.usage import Lane
@@ -36,12 +36,12 @@ class Rewrite:
     kept: int
     gap: int
     ttl: int
-    claims: tuple[Claim, ...]
+    claims: tuple[Claimed, ...]
 
     @property
     def amount(self) -> Money:
         """What it cost above reading."""
-        return sum(claim.amount for claim in self.claims)
+        return sum(amount for _, _, amount in self.claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +139,13 @@ def _timed(row: list[Step], at: int) -> bool:
     return all(later.reply.at - earlier.reply.at >= _SOONEST for earlier, later in pairwise(around))
 
 
-def _claims(step: Step, lost: int, rates: RateSource) -> tuple[Claim, ...]:
+def _claims(step: Step, lost: int, rates: RateSource) -> tuple[Claimed, ...]:
     read = step.prompt.rate_in(Lane.CACHE_READ, step.reply, rates)
     if read is None:
         return ()
     start = step.prompt.read
     above = [(part.lane, part.tokens * (part.rate - read)) for part in step.prompt.between(start, start + lost)]
-    return tuple(Claim(message_id=step.reply.message_id, lane=lane, amount=more) for lane, more in above if more > 0)
+    return tuple((step.reply.message_id, lane, more) for lane, more in above if more > 0)
 
 
 LEGITIMATE = frozenset({Cause.COMPACTION, Cause.MICROCOMPACTION})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from underspend.advisors.cache_busts.causes import HOUR, Cause
 from underspend.advisors.cache_busts.ledger import Line
 from underspend.advisors.reading import MINUTE, Part, Step
-from underspend.core.advisor import Claim, RateSource
+from underspend.core.advisor import Claimed, RateSource
 from underspend.core.money import Money
 from underspend.core.usage import Lane
 
@@ -16,8 +17,7 @@ SHORT = 5 * MINUTE
 """The shorter lifetime on sale."""
 
 
-@dataclass(slots=True)
-class Longer:
+class Longer(msgspec.Struct, array_like=True, gc=False):
     """Had what was written for five minutes been written for an hour.
 
     `spared` is what the rewrites after breaks of up to an hour cost, `extra` what the dearer writes would have cost;
@@ -27,6 +27,16 @@ class Longer:
     spared: Money = 0
     extra: Money = 0
     breaks: int = 0
+
+    @classmethod
+    def added(cls, parts: Iterable[Longer]) -> Longer:
+        """The sum of several parts."""
+        total = cls()
+        for part in parts:
+            total.spared += part.spared
+            total.extra += part.extra
+            total.breaks += part.breaks
+        return total
 
     @property
     def gain(self) -> Money:
@@ -39,22 +49,28 @@ class Longer:
         return -(-self.extra * self.breaks // self.spared) if self.spared else 0
 
 
-@dataclass(slots=True)
-class Shorter:
+class Shorter(msgspec.Struct, array_like=True, gc=False):
     """Had what was written for an hour been written for five minutes.
 
-    `claims` are what the cheaper writes would have spared, `extra` what breaks of over five minutes, which the hour
-    bridged, would have cost in rewrites; `breaks` counts those.
+    `spared` is what the cheaper writes, `writes` of them, would have saved, `extra` what breaks of over five minutes,
+    which the hour bridged, would have cost in rewrites; `breaks` counts those.
     """
 
-    claims: list[Claim] = field(default_factory=list)
+    spared: Money = 0
+    writes: int = 0
     extra: Money = 0
     breaks: int = 0
 
-    @property
-    def spared(self) -> Money:
-        """What the cheaper writes would have saved."""
-        return sum(claim.amount for claim in self.claims)
+    @classmethod
+    def added(cls, parts: Iterable[Shorter]) -> Shorter:
+        """The sum of several parts."""
+        total = cls()
+        for part in parts:
+            total.spared += part.spared
+            total.writes += part.writes
+            total.extra += part.extra
+            total.breaks += part.breaks
+        return total
 
     @property
     def gain(self) -> Money:
@@ -77,19 +93,21 @@ def longer(lines: Iterable[Line], rates: RateSource) -> Longer:
     return total
 
 
-def shorter(lines: Iterable[Line], rates: RateSource) -> Shorter:
-    """The replay of one-hour writes as five-minute writes."""
+def shorter(lines: Iterable[Line], rates: RateSource) -> tuple[Shorter, list[Claimed]]:
+    """The replay of one-hour writes as five-minute writes, with what each cheaper write would have spared."""
     total = Shorter()
+    claims: list[Claimed] = []
     for line in lines:
         for at, step in enumerate(line.row):
-            total.claims += _cheaper(step, rates)
+            claims += _cheaper(step, rates)
             earlier = line.row[at - 1] if at else None
             if earlier is None or at in line.rewrites or rates.ttl_micros(earlier.reply) <= SHORT:
                 continue
             if SHORT < step.gap(earlier) <= HOUR and step.prompt.read:
                 total.extra += _rewritten(step, rates)
                 total.breaks += 1
-    return total
+    total.writes, total.spared = len(claims), sum(amount for _, _, amount in claims)
+    return total, claims
 
 
 def _dearer(step: Step, avoided: int, rates: RateSource) -> Money:
@@ -101,13 +119,13 @@ def _dearer(step: Step, avoided: int, rates: RateSource) -> Money:
     return sum(part.tokens * max(long - part.rate, 0) for part in kept) if long is not None else 0
 
 
-def _cheaper(step: Step, rates: RateSource) -> list[Claim]:
+def _cheaper(step: Step, rates: RateSource) -> list[Claimed]:
     long = [part for part in step.prompt.parts if part.lane is Lane.CACHE_WRITE_1H]
     short = step.prompt.rate_in(Lane.CACHE_WRITE_5M, step.reply, rates) if long else None
     if short is None or long[0].rate <= short:
         return []
     amount = long[0].tokens * (long[0].rate - short)
-    return [Claim(message_id=step.reply.message_id, lane=Lane.CACHE_WRITE_1H, amount=amount)]
+    return [(step.reply.message_id, Lane.CACHE_WRITE_1H, amount)]
 
 
 def _rewritten(step: Step, rates: RateSource) -> Money:

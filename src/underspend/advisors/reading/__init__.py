@@ -1,8 +1,9 @@
 """How advisors read a timeline: prompts by position, replies with what came before them, how long a result stayed."""
 
 from underspend.advisors.reading.carried import Carried, Stretch, stretches
-from underspend.advisors.reading.prompts import PROMPT_ORDER, Part, Prompt, netted, prompt_of
-from underspend.advisors.reading.shared import steps_of, stretches_of
+from underspend.advisors.reading.prompts import PROMPT_ORDER, Part, Prompt, prompt_of
+from underspend.advisors.reading.rows import Rows, first
+from underspend.advisors.reading.shared import replies_of, steps_of, stretches_of
 from underspend.advisors.reading.steps import MINUTE, Step, moment, segments, steps
 
 __all__ = [
@@ -11,11 +12,13 @@ __all__ = [
     "Carried",
     "Part",
     "Prompt",
+    "Rows",
     "Step",
     "Stretch",
+    "first",
     "moment",
-    "netted",
     "prompt_of",
+    "replies_of",
     "segments",
     "steps",
     "steps_of",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from underspend.core.advisor import Claim, RateSource
+from underspend.core.advisor import RateSource
 from underspend.core.history import Answered
 from underspend.core.money import Money, scale
 from underspend.core.reply import Bill
@@ -142,22 +141,3 @@ def _parts(usage: Usage, unit: int, bill: Bill | None) -> tuple[Part, ...]:
             if tokens > 0
         ]
     )
-
-
-def netted(claims: Sequence[Claim], amount: Money) -> list[Claim]:
-    """The claims, each reduced in proportion so that together they come to `amount` (at most what they are now)."""
-    total = sum(claim.amount for claim in claims)
-    if amount >= total:
-        return list(claims)
-    if amount <= 0:
-        return []
-    # In one order whatever the timelines' was, since who gets the odd pico-dollars depends on it.
-    claims = sorted(claims, key=lambda claim: (claim.message_id, claim.lane))
-    parts = [claim.amount * amount // total for claim in claims]
-    rest = amount - sum(parts)
-    made = []
-    for claim, part in zip(claims, parts, strict=True):
-        more = min(rest, claim.amount - part)
-        rest -= more
-        made.append(Claim(message_id=claim.message_id, lane=claim.lane, amount=part + more))
-    return made

@@ -8,9 +8,14 @@ from typing import TypeVar, cast
 from underspend.advisors.reading.carried import Stretch, stretches
 from underspend.advisors.reading.steps import Step, steps
 from underspend.core.advisor import Surroundings
-from underspend.core.history import Timeline
+from underspend.core.history import Answered, Timeline
 
 Made = TypeVar("Made")
+
+
+def replies_of(timeline: Timeline, around: Surroundings) -> list[Answered]:
+    """The replies of a timeline, in order. They are shared: nobody may change them."""
+    return _once("replies", timeline, around, lambda: timeline.replies)
 
 
 def steps_of(timeline: Timeline, around: Surroundings) -> list[Step]:

@@ -52,6 +52,7 @@ class Talk:
     saved: Money = 0
     long: int = 0
     long_until: int = 0
+    followed: Settings | None = None
 
     @classmethod
     def new(cls, names: Names) -> Talk:
@@ -85,6 +86,7 @@ class Talk:
         same = self.settings is not None and self.asked_model == asked.settings.model
         settings, minimum = (self.settings, self.minimum) if same and self.settings else (asked.settings, asked.minimum)
         self.growing.follow(self.blocks, settings)
+        self.followed = settings
         top, until = cache.find(self.growing.prompt(recorded.marks, minimum), call.time)
         warm = self.growing.sizes[top] if top >= 0 else 0
         shared = recorded.shared

@@ -16,6 +16,7 @@ from underspend.audit.replay.edited import Sent, Talk
 from underspend.audit.replay.habits import Past
 from underspend.audit.replay.money import would_cost
 from underspend.audit.replay.traffic import Asked, Tick, Traffic, settings_of, silence
+from underspend.audit.replay.undisturbed import undisturbed
 from underspend.core.call import Call
 from underspend.core.context import Context
 from underspend.core.edits import DropMessages, ReplaceContent, SetModel, ShortenContent, alters_meaning
@@ -73,10 +74,11 @@ class Played:
 def play(traffic: Traffic, steps: Sequence[PolicyStep], tick: Tick = silence) -> Played:
     """Replay the traffic under a policy, on the record's own clock. Deterministic; nothing is sent or stored."""
     world = _World(traffic, steps)
-    for number, asked in enumerate(traffic.calls):
-        world.take(asked)
-        if not number % _TICK:
-            tick(number, len(traffic.calls))
+    with undisturbed():
+        for number, asked in enumerate(traffic.calls):
+            world.take(asked)
+            if not number % _TICK:
+                tick(number, len(traffic.calls))
     return world.played
 
 
@@ -131,7 +133,8 @@ class _World:
 
     def _split(self, asked: Asked, talk: Talk, sent: Sent) -> Split:
         """How the cache splits the prompt, with what the record knows: what it missed is missed here too."""
-        talk.growing.follow(sent.blocks, sent.settings)
+        if sent.blocks is not talk.blocks or sent.fresh < len(sent.blocks) or sent.settings is not talk.followed:
+            talk.growing.follow(sent.blocks, sent.settings)
         at_least = min(asked.at_least, sent.fresh - 1) if sent.settings == asked.settings else -1
         start = asked.recorded.step.start
         prompt = talk.growing.prompt(sent.marks, sent.minimum)

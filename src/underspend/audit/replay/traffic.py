@@ -10,9 +10,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from underspend.audit.replay.conversations import Recorded, common_prefixes, conversation
 from underspend.audit.replay.money import Paid, paid_for
+from underspend.audit.replay.undisturbed import undisturbed
 from underspend.core.history import History
 from underspend.core.money import Money
 from underspend.pricing.catalogue import Catalogue, catalogue
@@ -74,7 +76,11 @@ def silence(_done: int, _of: int) -> None:
 
 def traffic(history: History, prices: Catalogue | None = None, *, since: int | None = None) -> Traffic:
     """The calls of a history. What was answered before `since` (µs) is replayed, but not counted."""
-    known = prices or catalogue()
+    with undisturbed():
+        return _traffic(history, prices or catalogue(), since)
+
+
+def _traffic(history: History, known: Catalogue, since: int | None) -> Traffic:
     rows = sorted(_all(history), key=lambda each: each.step.start)
     made = Traffic(calls=[], prices=known)
     world = _Unedited(made)
@@ -164,6 +170,7 @@ class _Unedited:
         self._cache.began(asked.expected, asked.visible)
 
 
+@lru_cache(maxsize=1024)
 def settings_of(model: str, effort: str | None, speed: str | None, prices: Catalogue) -> tuple[Settings, int]:
     """What the cache's key holds of a call, and the shortest prefix its model caches."""
     listed = prices.find(model, provider="anthropic")

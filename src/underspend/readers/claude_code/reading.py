@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -81,30 +79,27 @@ def _read_by_two(
         progress(total, total)
 
 
+def read_extract(source: Source) -> tuple[Extract, bool]:
+    """The extract of one file, read now, and whether it could be: where not, its `skipped` says so."""
+    try:
+        with source.path.open("rb", buffering=1 << 20) as stream:
+            return unpack(pack(extract(source, stream))), True
+    except OSError as error:
+        return _unreadable(source, error), False
+
+
+def _unreadable(source: Source, error: OSError) -> Extract:
+    why = f"cannot be read: {(error.strerror or str(error)).lower()}"
+    return Extract(session="", skipped=[Skipped(place=Place(file=source.shown, line=0), why=why)])
+
+
 def read_one(source: Source, cache: Cache) -> bytes:
     """The packed extract of one file, read now. A file that cannot be read says so in its `skipped`."""
     try:
         with source.path.open("rb", buffering=1 << 20) as stream:
             found = extract(source, stream)
     except OSError as error:
-        why = f"cannot be read: {(error.strerror or str(error)).lower()}"
-        return pack(Extract(session="", skipped=[Skipped(place=Place(file=source.shown, line=0), why=why)]))
+        return pack(_unreadable(source, error))
     packed = pack(found)
     cache.put(source, packed)
     return packed
-
-
-@contextmanager
-def without_collection() -> Iterator[None]:
-    """No garbage collection meanwhile: what is read holds no cycles, and looking for them takes longer than reading.
-
-    What is alive at the end is left out of later collections too.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.freeze()
-            gc.enable()

@@ -24,7 +24,7 @@ _GROUPS = {
 def markdown(report: Audit) -> str:
     """The whole text: totals, findings with their fixes, and the dearest groups."""
     days = report.days
-    period = f"{days.day(report.first_at)} to {days.day(report.last_at)}" if report.billed else "no replies"
+    period = f"{days.day(report.first_at)} to {days.day(report.last_at)}" if report.totals.requests else "no replies"
     parts = [f"# {spent(report.totals)} in Claude Code, {period}", f"*{report.paying.label}.*", _lanes(report)]
     parts += [*_findings(report)]
     for name, title in _GROUPS.items():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from underspend.audit.categories import Category
-from underspend.audit.explain_diff import Explained
 from underspend.audit.groups import NO_SERVER, NO_SKILL
 from underspend.audit.questions import Questions, Route
 from underspend.audit.whole import Audit
@@ -14,6 +14,9 @@ from underspend.core.money import show
 from underspend.reports import figures
 from underspend.reports.audit.group_table import table_of
 from underspend.reports.audit.layout import BOLD, LOUD, QUIET, Line, grid, heading, prose
+
+if TYPE_CHECKING:
+    from underspend.audit.explain_diff import Explained
 
 Lines = Iterator[Line]
 

@@ -56,11 +56,11 @@ def period_shape(report: Audit) -> Shape:
     """When the replies were, and how many days had some."""
     zone = report.days.zone
     return {
-        "first_at": time_of(report.first_at) if report.billed else None,
-        "last_at": time_of(report.last_at) if report.billed else None,
+        "first_at": time_of(report.first_at) if report.totals.requests else None,
+        "last_at": time_of(report.last_at) if report.totals.requests else None,
         "days": report.pace.span,
         "active_days": report.pace.active,
-        "active_days_per_month": report.pace.month_days if report.billed else 0,
+        "active_days_per_month": report.pace.month_days if report.totals.requests else 0,
         "timezone": "local" if zone is None else str(zone),
     }
 
