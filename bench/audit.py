@@ -1,15 +1,18 @@
-"""What reading a whole history costs, beside ccusage on the same files, in one interleaved run.
+"""What a whole audit costs, every finding computed, beside ccusage on the same files, in one interleaved run.
 
     python bench/audit.py DATA                 DATA: a folder with transcripts; copied under new ids up to --megabytes
     python bench/audit.py DATA --ccusage PATH  an installed ccusage, instead of one from npm
 
-Cold is the first run, with an empty cache (the operating system's is warm for both); warm is a run in which one
-session is new. Every run is a new process, start of the interpreter and all. `--ours` times another command of ours.
+Cold is the first run ever, with nothing kept (the operating system's cache is warm for both); warm is a run in which
+one session is new. Every run is a new process, start of the interpreter and all; its bytecode is there, as it is once a
+package is installed. Memory is that of all processes of a run together, shared pages counted once, sampled in runs of
+their own. `--ours` times another command of ours.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import shlex
 import shutil
@@ -28,38 +31,56 @@ from grow_transcripts import grow, renamed
 
 _VERSION = "20.0.24"
 _MEGABYTE = 1_000_000
-_READ = """
-import resource, sys
-from pathlib import Path
-from underspend.readers.claude_code import read_history
-history = read_history([Path(sys.argv[1])], cache=Path(sys.argv[2]), processes=int(sys.argv[3]))
-own, other = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-print(len(history.replies()), (own + other) // 1024)
-"""
+_SAMPLE_SECONDS = 0.01
+_OURS = [sys.executable, "-c", "from underspend.cli.main import main; main()", "audit", "--timezone", "UTC"]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One timed run: seconds on the wall, seconds of processor time, megabytes at most."""
+    """One timed run: seconds on the wall, seconds of processor time."""
 
     wall: float
     processor: float
-    memory: int
 
 
 def timed(command: Sequence[str], environment: dict[str, str]) -> Run:
     """Run a command to its end."""
     begun = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
-        output = process.stdout.read() if process.stdout else ""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - begun
     if process.returncode:
         raise SystemExit(f"{command[0]} ended with {process.returncode}")
-    last = output.split()[-1:] if command[0] == sys.executable else []
-    told = int(last[0]) if last and last[0].isdigit() else 0
-    return Run(wall, used.ru_utime + used.ru_stime, told or used.ru_maxrss // 1024)
+    return Run(wall, used.ru_utime + used.ru_stime)
+
+
+def memory_of(command: Sequence[str], environment: dict[str, str]) -> int:
+    """The most megabytes that a command and its children held at a time."""
+    most = 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
+        while process.poll() is None:
+            most = max(most, sum(map(held, family(process.pid))))
+            time.sleep(_SAMPLE_SECONDS)
+    return most // 1024
+
+
+def family(number: int) -> list[int]:
+    """A process and all that come from it."""
+    try:
+        children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
+    except OSError:
+        return []
+    return [number, *(other for child in children for other in family(int(child)))]
+
+
+def held(number: int) -> int:
+    """The kilobytes of a process, shared pages divided among those who share them."""
+    try:
+        lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
 def installed(folder: Path) -> Path:
@@ -74,24 +95,29 @@ class Bench:
     """The files, the programs and where they may write."""
 
     def __init__(self, folder: Path, grown: Path, ccusage: Path, ours: list[str] | None) -> None:
-        self.folder = folder
+        self.home = folder / "home"
         self.grown = grown
-        self.ccusage = ccusage
-        self.ours = ours
-        self.environment = {**os.environ, "HOME": str(folder), "CLAUDE_CONFIG_DIR": str(grown)}
+        self.theirs = [str(ccusage), "claude", "daily", "--offline", "--json", "-z", "UTC"]
+        self.ours = [*(ours or _OURS), "--root", str(grown)]
+        self.environment = {
+            **os.environ,
+            "HOME": str(folder),
+            "CLAUDE_CONFIG_DIR": str(grown),
+            "UNDERSPEND_HOME": str(self.home),
+        }
 
     def peer(self) -> Run:
         """Their run over everything."""
-        return timed(
-            [str(self.ccusage), "claude", "daily", "--offline", "--json", "-z", "UTC"],
-            self.environment,
-        )
+        return timed(self.theirs, self.environment)
 
-    def cold(self, processes: int) -> Run:
+    def forget(self) -> None:
+        """Let the next run of ours be the first."""
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def cold(self) -> Run:
         """Our first run."""
-        cache = self.folder / f"cache-{processes}"
-        shutil.rmtree(cache, ignore_errors=True)
-        return self._read(cache, processes)
+        self.forget()
+        return timed(self.ours, self.environment)
 
     def warm(self, number: int) -> Run:
         """Our run after one session more."""
@@ -99,28 +125,33 @@ class Bench:
         new = first.with_name(f"new-{number}.jsonl")
         new.write_bytes(renamed(first.read_bytes(), 10_000 + number))
         try:
-            return self._read(self.folder / "cache-2", 2)
+            return timed(self.ours, self.environment)
         finally:
             new.unlink()
 
-    def _read(self, cache: Path, processes: int) -> Run:
-        command = self.ours or [sys.executable, "-c", _READ, str(self.grown), str(cache), str(processes)]
-        return timed(command, {**self.environment, "XDG_CACHE_HOME": str(cache)})
+    def memory(self) -> dict[str, int]:
+        """The most megabytes of each kind of run."""
+        self.forget()
+        cold = memory_of(self.ours, self.environment)
+        return {
+            "ccusage": memory_of(self.theirs, self.environment),
+            "cold": cold,
+            "warm": memory_of(self.ours, self.environment),
+        }
 
 
 def measured(bench: Bench, rounds: int) -> dict[str, list[Run]]:
     """Every program once a round, in turn."""
-    found: dict[str, list[Run]] = {"ccusage": [], "cold": [], "cold, one process": [], "warm": []}
+    found: dict[str, list[Run]] = {"ccusage": [], "cold": [], "warm": []}
     bench.peer()
     for number in range(rounds):
         found["ccusage"].append(bench.peer())
-        found["cold"].append(bench.cold(2))
+        found["cold"].append(bench.cold())
         found["warm"].append(bench.warm(number))
-        found["cold, one process"].append(bench.cold(1))
     return found
 
 
-def report(found: dict[str, list[Run]]) -> str:
+def report(found: dict[str, list[Run]], memory: dict[str, int]) -> str:
     """Medians, and ratios to ccusage's in the same round."""
     lines = ["| run | seconds | fastest | CPU seconds | MB | times ccusage |", "|-|-|-|-|-|-|"]
     peers = found["ccusage"]
@@ -128,7 +159,7 @@ def report(found: dict[str, list[Run]]) -> str:
         ratio = median(run.wall / peer.wall for run, peer in zip(runs, peers, strict=True))
         lines.append(
             f"| {name} | {median(run.wall for run in runs):.2f} | {min(run.wall for run in runs):.2f} "
-            f"| {median(run.processor for run in runs):.2f} | {max(run.memory for run in runs)} | {ratio:.2f} |"
+            f"| {median(run.processor for run in runs):.2f} | {memory[name]} | {ratio:.2f} |"
         )
     return "\n".join(lines)
 
@@ -142,13 +173,14 @@ def main() -> None:
     parser.add_argument("--ccusage", type=Path)
     parser.add_argument("--ours", type=shlex.split)
     given = parser.parse_args()
+    compileall.compile_dir(Path(__file__).parents[1] / "src" / "underspend", quiet=1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         size = grow(given.data, folder / "grown", given.megabytes * _MEGABYTE)
         files = len(list((folder / "grown").rglob("*.jsonl")))
         print(f"{size / _MEGABYTE:.0f} MB in {files} files, {given.rounds} rounds, load {os.getloadavg()[0]:.1f}\n")
         bench = Bench(folder, folder / "grown", given.ccusage or installed(folder / "npm"), given.ours)
-        print(report(measured(bench, given.rounds)))
+        print(report(measured(bench, given.rounds), bench.memory()))
 
 
 if __name__ == "__main__":

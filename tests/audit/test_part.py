@@ -92,7 +92,7 @@ def _with_a_price(event):
 def _with_model(event):
     name = {"m": "claude-opus-5-5", "n": "claude-sonnet-5-5"}.get(event.metered.model, event.metered.model)
     metered = replace(event.metered, model=name)
-    return (msgspec.structs.replace if isinstance(event, msgspec.Struct) else replace)(event, metered=metered)
+    return msgspec.structs.replace(event, metered=metered)
 
 
 def test_totals_of_the_client_are_reconciled_across_parts():

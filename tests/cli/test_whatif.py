@@ -1,42 +1,12 @@
 import json
+from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
 
+from cli.whatif_files import NOW, write_sessions
 from underspend.cli import reading
 from underspend.cli.whatif import command
-
-NOW = 1_795_219_200_000_000
-
-
-def entry(number, usage, *, day=20):
-    time = f"2026-11-{day}T10:{number:02d}:00.000Z"
-    fresh, written, read = usage
-    said = {
-        "id": f"msg_{day}_{number}",
-        "model": "claude-opus-5-5",
-        "role": "assistant",
-        "stop_reason": "tool_use",
-        "content": [{"type": "tool_use", "id": f"t{day}{number}", "name": "Bash", "input": {"command": "ls"}}],
-        "usage": {
-            "input_tokens": fresh,
-            "cache_creation_input_tokens": written,
-            "cache_read_input_tokens": read,
-            "output_tokens": 9,
-        },
-    }
-    result = {"type": "tool_result", "tool_use_id": f"t{day}{number}", "content": "x"}
-    both = {"sessionId": f"s-{day}", "version": "2.1.328", "cwd": "/p"}
-    return [
-        {"type": "assistant", "uuid": f"a{day}{number}", "timestamp": time, "message": said, **both},
-        {
-            "type": "user",
-            "uuid": f"u{day}{number}",
-            "timestamp": time.replace(":00.", ":02."),
-            "message": {"role": "user", "content": [result]},
-            **both,
-        },
-    ]
 
 
 @pytest.fixture
@@ -44,12 +14,7 @@ def root(tmp_path, monkeypatch):
     monkeypatch.setenv("UNDERSPEND_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("UNDERSPEND_REPORT_TIMEZONE", "UTC")
     monkeypatch.setattr(reading, "now", lambda: NOW)
-    folder = tmp_path / "projects" / "-p"
-    folder.mkdir(parents=True)
-    usages = [(3, 9000, 0), (3, 500, 9000), (3, 400, 9500), (3, 10_000, 0)]
-    for day in (19, 20):
-        rows = [row for number, usage in enumerate(usages) for row in entry(number, usage, day=day)]
-        (folder / f"s-{day}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_sessions(tmp_path / "projects" / "-p")
     return tmp_path
 
 
@@ -57,43 +22,75 @@ def run(*arguments):
     return CliRunner().invoke(command, arguments)
 
 
-def test_the_check_as_json(root):
-    found = json.loads(run("--check", "--json", "--root", str(root)).stdout)
-    assert (found["calls"], found["calls_within_2pct"]) == (8, 6)
-    assert found["determined"]["calls"] == 4
-    assert found["misses_by_cause"]["unexplained"]["calls"] == 2
-    assert isinstance(found["cost_recorded_usd"], str)
+def test_the_default_policy_as_text(root):
+    found = run("--root", str(root))
+    assert found.exit_code == 0, found.output
+    assert "as recorded" in found.stdout
+    assert "8 calls replayed" in found.stdout
+    assert "[strategies.cache_ttl]" in found.stdout
 
 
-def test_since_counts_only_later_calls(root):
-    found = json.loads(run("--check", "--json", "--root", str(root), "--since", "2026-11-20").stdout)
-    assert found["calls"] == 4
-    assert {miss["session"] for miss in found["misses"]} == {"s-20"}
+def test_the_replay_as_json_counts_from_since(root):
+    whole = json.loads(run("--json", "--root", str(root)).stdout)
+    later = json.loads(run("--json", "--root", str(root), "--since", "2026-11-20").stdout)
+    assert (whole["calls"], later["calls"]) == (8, 4)
+    assert Decimal(later["recorded_usd"]) * 2 == Decimal(whole["recorded_usd"])
+    assert whole["tried_others"] is True
+    assert json.loads(run("--json", "--no-each", "--root", str(root)).stdout)["others"] == []
 
 
-def test_the_check_as_a_table(root):
-    found = run("--check", "--root", str(root))
-    assert found.exit_code == 0
-    assert "75.00 % of calls within 2 % of their prompt" in found.stdout
-    assert "a warm prefix missed, for no recorded reason" in found.stdout
-    assert "The dearest 2 of 2" in found.stdout
-    assert max(map(len, found.stdout.splitlines())) < 100
+def test_a_setting_changes_the_policy(root):
+    off = run("--json", "--root", str(root), "--set", "strategies.cache_ttl.state=off")
+    found = json.loads(off.stdout)
+    assert "cache_ttl" not in {part["strategy"] for part in found["policy"]}
+    assert "cache_ttl" in {part["strategy"] for part in found["others"]}
 
 
-def test_nothing_to_check(root, tmp_path):
+def test_a_policy_file_and_what_is_wrong_with_it(root, tmp_path):
+    file = tmp_path / "p.toml"
+    file.write_text('[strategies.cache_ttl]\nstate = "off"\n[strategies.cache_breakpoints]\nstate = "off"\n')
+    found = json.loads(run("--json", "--root", str(root), "--policy", str(file)).stdout)
+    assert found["recorded_usd"] == found["replayed_usd"]
+    file.write_text("[strategies.nosuch]\n")
+    wrong = run("--root", str(root), "--policy", str(file))
+    assert wrong.exit_code != 0
+    assert "no strategy nosuch" in str(wrong.exception)
+
+
+def test_markdown_and_html(root, tmp_path):
+    assert run("--md", "--root", str(root)).stdout.startswith("# $")
+    page = tmp_path / "whatif.html"
+    found = run("--html", str(page), "--root", str(root))
+    assert found.stdout.startswith(f"Wrote {page} (")
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert run("--html", str(tmp_path / "no" / "x.html"), "--root", str(root)).exit_code == 1
+
+
+def test_a_baseline_that_is_better_ends_with_one(root, tmp_path):
+    base = tmp_path / "base.json"
+    base.write_text(run("--json", "--root", str(root)).stdout)
+    same = run("--root", str(root), "--baseline", str(base))
+    assert (same.exit_code, "Not worse than the baseline." in same.stdout) == (0, True)
+    better = json.loads(base.read_text())
+    better["replayed_usd"] = "0.01"
+    base.write_text(json.dumps(better))
+    worse = run("--json", "--root", str(root), "--baseline", str(base))
+    assert worse.exit_code == 1
+    assert "Worse than the baseline." in worse.stderr
+    assert json.loads(worse.stdout)["calls"] == 8
+
+
+def test_nothing_recorded(root, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert run("--check", "--root", str(empty)).stdout == "No calls recorded there.\n"
-    assert json.loads(run("--check", "--json", "--root", str(empty)).stdout)["calls"] == 0
+    assert run("--root", str(empty)).stdout == "No calls recorded there.\n"
 
 
-def test_replay_is_not_here_yet(root):
-    found = run("--root", str(root))
-    assert found.exit_code == 2
-    assert "replay is not here yet" in found.stderr
+def test_it_is_the_same_every_time(root):
+    assert run("--json", "--root", str(root)).stdout == run("--json", "--root", str(root)).stdout
 
 
 def test_a_time_that_is_none(root):
-    found = run("--check", "--since", "soonish")
+    found = run("--since", "soonish")
     assert found.exit_code == 2
     assert "--since" in found.stderr

@@ -70,7 +70,7 @@ class Gateway:
         plan = engine.run(call, self.steps, Context(now=time, pricing=Forecast(), conversation=known))
         usage = Usage(cache_write_5m=sum(block.tokens for block in plan.call.blocks), output=5)
         metered = Metered(provider="anthropic", model=call.model, units=(Unit("message", usage),), reported=usage)
-        self.acting.settle(plan, Ended(sent=time, began=time, metered=metered))
+        self.acting.settle(plan, Ended(sent=time, began=time, metered=metered), 0)
         return known, plan
 
 

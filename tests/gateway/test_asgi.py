@@ -29,6 +29,12 @@ def test_the_body_is_put_together_and_the_target_is_raw():
     assert (made.path, made.query) == (b"/a%20b", b"q=1")
 
 
+@pytest.mark.parametrize("fields", [[], [(b"content-length", b"0")]])
+def test_no_body_is_read_from_the_start_so_that_a_client_that_leaves_is_noticed(fields):
+    assert request([], fields).whole
+    assert asyncio.run(request([], fields).body(100)) == b""
+
+
 def test_a_declared_length_over_the_limit_is_refused_unread():
     with pytest.raises(BodyTooLargeError):
         asyncio.run(request([], [(b"content-length", b"101")]).body(100))

@@ -112,3 +112,31 @@ def test_the_lanes_add_up_and_a_repetition_is_read(tokens, data):
     assert again.written == 0
     late = cache.admit(prompt, 3700 * SECOND)
     assert lanes(late) == lanes(first)
+
+
+def prompt(*pieces, minimum=0):
+    return build(pieces, MODEL, minimum=minimum)
+
+
+def test_what_would_be_found_is_found_without_a_trace():
+    cache, made = Cache(), prompt(system("s", 600, "5m"), piece("a", 50, "5m"))
+    assert cache.find(made, 0) == (-1, 0)
+    cache.began(cache.admit(made, 0), 0)
+    assert cache.find(made, 10 * SECOND) == (1, 300 * SECOND)
+    assert cache.find(made, 299 * SECOND) == (1, 300 * SECOND)
+    assert cache.find(made, 300 * SECOND) == (-1, 0)
+
+
+def test_what_is_known_to_have_missed_is_written_again():
+    cache, made = Cache(), prompt(system("s", 600, "5m"), piece("a", 50, "5m"))
+    cache.began(cache.admit(made, 0), 0)
+    assert lanes(cache.admit(made, SECOND, at_most=0)) == (0, 600, 50, 0)
+    assert lanes(cache.admit(made, SECOND, at_most=-1)) == (0, 0, 650, 0)
+
+
+def test_what_others_kept_warm_is_read_and_stays_for_its_lifetime():
+    cache, made = Cache(), prompt(system("s", 600, "5m"), piece("a", 50, "5m"))
+    assert lanes(cache.admit(made, 0, at_least=0)) == (0, 600, 50, 0)
+    assert cache.find(made, SECOND)[0] == 0
+    plain = prompt(system("s", 600), piece("a", 50))
+    assert lanes(cache.admit(plain, 0, at_least=1)) == (650, 0, 0, 0)

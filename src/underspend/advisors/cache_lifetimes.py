@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from typing import NamedTuple
 
 from underspend.advisors.claimed import NO_BILL
+from underspend.advisors.reading import replies_of
 from underspend.core.advisor import Surroundings
 from underspend.core.history import Answered, Timeline
 from underspend.core.money import Money, scale
@@ -16,8 +16,7 @@ MINUTE = 60_000_000
 SHORT, LONG = 5 * MINUTE, 60 * MINUTE
 
 
-@dataclass(frozen=True, slots=True)
-class Swing:
+class Swing(NamedTuple):
     """What a reply would have cost less under the other lifetime (negative: more), and the lane it was billed in."""
 
     reply: Answered
@@ -31,13 +30,14 @@ def with_short(timeline: Timeline, around: Surroundings) -> Iterator[Swing]:
     Everything read after such a pause is held to be lost, other sessions' part of the prefix too: the gain is no more
     than it would have been.
     """
-    if not _wrote(timeline, Lane.CACHE_WRITE_1H):
+    if not any(reply.metered.usage.cache_write_1h for reply in replies_of(timeline, around)):
         return
     before: Answered | None = None
-    for reply in timeline.replies:
+    for reply in replies_of(timeline, around):
         bill, rate = around.bills.get(reply.message_id, NO_BILL), _Rates(reply, around)
-        billed = bill.lane(Lane.CACHE_WRITE_1H)
-        yield Swing(reply, Lane.CACHE_WRITE_1H, rate.moved(billed, Lane.CACHE_WRITE_1H, Lane.CACHE_WRITE_5M))
+        if reply.metered.usage.cache_write_1h:
+            billed = bill.lane(Lane.CACHE_WRITE_1H)
+            yield Swing(reply, Lane.CACHE_WRITE_1H, rate.moved(billed, Lane.CACHE_WRITE_1H, Lane.CACHE_WRITE_5M))
         if before is not None and reply.at - before.at > SHORT:
             yield Swing(reply, Lane.CACHE_READ, rate.moved(bill.lane(Lane.CACHE_READ), Lane.CACHE_READ, _SHORT_WRITE))
         before = reply
@@ -48,24 +48,23 @@ def with_long(timeline: Timeline, around: Surroundings) -> Iterator[Swing]:
 
     Written again is what the reply before had in its prompt and this one did not read, so far as it wrote.
     """
-    if not _wrote(timeline, Lane.CACHE_WRITE_5M):
+    if not any(reply.metered.usage.cache_write_5m for reply in replies_of(timeline, around)):
         return
-    lost = {id(later): _lost(earlier, later) for earlier, later in pairwise(timeline.replies)}
-    for reply in timeline.replies:
-        rate, written = _Rates(reply, around), reply.metered.usage.cache_write_5m
-        billed = around.bills.get(reply.message_id, NO_BILL).lane(_SHORT_WRITE)
+    before: Answered | None = None
+    for reply in replies_of(timeline, around):
+        lost, before = (0 if before is None else _lost(before, reply)), reply
+        written = reply.metered.usage.cache_write_5m
         if not written:
             continue
-        kept = scale(billed, min(lost.get(id(reply), 0), written), written)
-        yield Swing(reply, _SHORT_WRITE, rate.moved(kept, _SHORT_WRITE, Lane.CACHE_READ))
+        rate, kept = _Rates(reply, around), 0
+        billed = around.bills.get(reply.message_id, NO_BILL).lane(_SHORT_WRITE)
+        if lost:
+            kept = scale(billed, min(lost, written), written)
+            yield Swing(reply, _SHORT_WRITE, rate.moved(kept, _SHORT_WRITE, Lane.CACHE_READ))
         yield Swing(reply, _SHORT_WRITE, rate.moved(billed - kept, _SHORT_WRITE, Lane.CACHE_WRITE_1H))
 
 
 _SHORT_WRITE = Lane.CACHE_WRITE_5M
-
-
-def _wrote(timeline: Timeline, lane: Lane) -> bool:
-    return any(reply.metered.usage.lane(lane) for reply in timeline.replies)
 
 
 def _lost(earlier: Answered, later: Answered) -> int:

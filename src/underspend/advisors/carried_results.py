@@ -48,13 +48,12 @@ class Large(msgspec.Struct, array_like=True, gc=False):
 
 
 class CarriedFacts(msgspec.Struct, array_like=True, gc=False):
-    """Results by tool, by MCP server and by single use (packed: there are many, and few look at them), and large ones.
+    """Results by tool and by single use (packed: there are many, and few look at them), and large ones.
 
     `large` are the first `_ROWS` of `large_count`; `beyond` is what all of them cost beyond the limit.
     """
 
     tools: _Sums
-    servers: _Sums
     uses: msgspec.Raw
     use_count: int
     large: list[Large]
@@ -72,14 +71,6 @@ class _Stay(NamedTuple):
     def tool(self) -> str:
         return self.carried.use.name if self.carried.use else "unknown"
 
-    @property
-    def target(self) -> str:
-        return self.carried.use.target if self.carried.use else ""
-
-    @property
-    def server(self) -> str | None:
-        return self.carried.use.mcp_server if self.carried.use else None
-
 
 class CarriedResults(Advisor[CarriedFacts]):
     """The residency of tool results: from the call that first sent each one to the last that still held it."""
@@ -90,16 +81,22 @@ class CarriedResults(Advisor[CarriedFacts]):
 
     def look(self, history: History, around: Surroundings) -> Seen | None:
         """All results by what they cost, and the large ones."""
-        stays = list(_stays(history, around))
-        if not stays:
+        tools: _Sums = {}
+        uses: _Sums = {}
+        stays: list[_Stay] = []
+        for stay in _stays(history, around):
+            carried, use = stay.carried, stay.carried.use
+            row = (1, carried.tokens, carried.left - carried.entered, stay.amount)
+            _count(tools, stay.tool, row)
+            _count(uses, f"{use.name} {use.target}".strip() if use else "unknown", row)
+            if carried.tokens > LARGE:
+                stays.append(stay)
+        if not tools:
             return None
-        uses = _sums((f"{stay.tool} {stay.target}".strip(), stay) for stay in stays)
-        found = [stay for stay in stays if stay.carried.tokens > LARGE]
-        large = [_large(stay, beyond) for stay in found if (beyond := stay.stretch.cost(stay.carried, LARGE))]
-        claims = _claims(found)
+        large = [_large(stay, beyond) for stay in stays if (beyond := stay.stretch.cost(stay.carried, LARGE))]
+        claims = _claims(stays)
         facts = CarriedFacts(
-            tools=_sums((stay.tool, stay) for stay in stays),
-            servers=_sums((stay.server, stay) for stay in stays if stay.server),
+            tools=tools,
             uses=msgspec.Raw(msgspec.msgpack.encode(uses)),
             use_count=len(uses),
             large=first([large], Large.order, _ROWS),
@@ -118,9 +115,8 @@ class CarriedResults(Advisor[CarriedFacts]):
         if not _cost(tools):
             return
         yield _by_tool(tools, facts)
-        servers = _added(each.servers for each in facts)
-        if servers:
-            yield _by_server(servers, tools)
+        if any(_server(name) for name in tools):
+            yield _by_server(tools)
         if any(each.large_count for each in facts):
             yield _beyond(facts)
 
@@ -132,22 +128,19 @@ def _stays(history: History, around: Surroundings) -> Iterator[_Stay]:
                 yield _Stay(timeline, stretch, carried, stretch.cost(carried))
 
 
-def _sums(pairs: Iterable[tuple[str, _Stay]]) -> _Sums:
-    found: _Sums = {}
-    for name, stay in pairs:
-        results, tokens, calls, cost = found.get(name, (0, 0, 0, 0))
-        carried = stay.carried
-        found[name] = (results + 1, tokens + carried.tokens, calls + carried.left - carried.entered, cost + stay.amount)
-    return found
+def _count(sums: _Sums, name: str, more: tuple[int, int, int, Money]) -> None:
+    known = sums.get(name)
+    if known is None:
+        sums[name] = more
+    else:
+        results, tokens, calls, cost = known
+        sums[name] = (results + more[0], tokens + more[1], calls + more[2], cost + more[3])
 
 
 def _added(parts: Iterable[_Sums]) -> _Sums:
     found: _Sums = {}
     for name, more in chain.from_iterable(part.items() for part in parts):
-        known = found.get(name)
-        found[name] = (
-            more if known is None else (known[0] + more[0], known[1] + more[1], known[2] + more[2], known[3] + more[3])
-        )
+        _count(found, name, more)
     return found
 
 
@@ -158,7 +151,7 @@ def _large(stay: _Stay, beyond: Money) -> Large:
         at=stay.carried.result.at,
         use_id=stay.carried.result.use_id,
         tool=stay.tool,
-        target=stay.target[:_LABEL],
+        target=stay.carried.use.target[:_LABEL] if stay.carried.use else "",
         tokens=stay.carried.tokens,
         calls=stay.carried.left - stay.carried.entered,
         cost=stay.amount,
@@ -207,8 +200,13 @@ def _cost(sums: Mapping[str, tuple[int, int, int, Money]]) -> Money:
     return sum(cost for _, _, _, cost in sums.values())
 
 
-def _by_server(servers: _Sums, tools: _Sums) -> Finding:
-    own = {name: sums for name, sums in tools.items() if ToolUse(id="", name=name).mcp_server}
+def _server(tool: str) -> str | None:
+    return ToolUse(id="", name=tool).mcp_server
+
+
+def _by_server(tools: _Sums) -> Finding:
+    own = {name: sums for name, sums in tools.items() if _server(name)}
+    servers = _added({_server(name) or "": sums} for name, sums in own.items())
     return Finding(
         id=f"{CarriedResults.name}/mcp-servers",
         urgency=Urgency.FYI,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import ClassVar, NamedTuple
 
 import msgspec
@@ -59,12 +60,13 @@ class _Context(NamedTuple):
     row: list[Step]
     boundaries: list[Boundary]
     replayed: dict[tuple[int, int], Start]
+    reads: list[Money]
 
     def start(self, boundary: Boundary, end: int, rates: RateSource) -> Start:
         """A fresh start at a boundary, replayed up to the step `end`."""
         known = self.replayed.get((boundary.at, end))
         if known is None:
-            known = self.replayed[boundary.at, end] = _start(self.row, boundary, end, rates)
+            known = self.replayed[boundary.at, end] = _start(self, boundary, end, rates)
         return known
 
 
@@ -158,7 +160,8 @@ def _contexts(history: History, around: Surroundings) -> Iterator[_Context]:
         row = steps_of(timeline, around)
         first = next((step.prompt.size for step in row if step.prompt.size), 0)
         for segment in segments(row):
-            yield _Context(timeline, segment, list(_boundaries(segment, first)), {})
+            reads = list(accumulate((step.prompt.read_rate for step in segment), initial=0))
+            yield _Context(timeline, segment, list(_boundaries(segment, first)), {}, reads)
 
 
 def _boundaries(row: list[Step], first: int) -> Iterator[Boundary]:
@@ -201,9 +204,14 @@ def _by_rule(contexts: list[_Context], level: int, rates: RateSource) -> list[St
     return made
 
 
-def _start(row: list[Step], boundary: Boundary, end: int, rates: RateSource) -> Start:
+def _start(context: _Context, boundary: Boundary, end: int, rates: RateSource) -> Start:
     """A fresh start: what it spares the replies before `end`, less what it has to write again."""
-    gain = sum([step.prompt.paid(boundary.kept, boundary.held) for step in row[boundary.at : end]])
+    row, (at, held, kept) = context.row, boundary
+    # Most replies read all of it from the cache; of the others each is looked at.
+    gain = (held - kept) * (context.reads[end] - context.reads[at])
+    for step in row[at:end]:
+        if step.prompt.read < held:
+            gain += step.prompt.paid(kept, held) - (held - kept) * step.prompt.read_rate
     first = row[boundary.at]
     write = first.prompt.rate_of(Lane.CACHE_WRITE_1H) or first.prompt.rate_in(Lane.CACHE_WRITE_5M, first.reply, rates)
     # What a rewrite had to write anyway is not written twice.
@@ -288,7 +296,7 @@ def _spent_above(contexts: list[_Context]) -> list[Money]:
         for step in context.row:
             exceeded = bisect_left(LEVELS, step.prompt.read)
             if exceeded:
-                rate = step.prompt.rate_of(Lane.CACHE_READ) or 0
+                rate = step.prompt.read_rate
                 read[exceeded] += step.prompt.read * rate
                 rates[exceeded] += rate
     above, rate_above = 0, 0

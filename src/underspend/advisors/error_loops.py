@@ -156,12 +156,13 @@ def _loops(timeline: Timeline, row: list[Step]) -> list[_Loop]:
     ended: list[_Loop] = []
     for step in row:
         for event in step.before:
-            ends = _ends(event, made, running)
-            ended += [running.pop(key) for key in ends]
+            if running:
+                ended += [running.pop(key) for key in _ends(event, made, running)]
             if isinstance(event, Result) and event.is_error and event.use_id in made:
                 maker, use = made[event.use_id]
                 running.setdefault(_key(use), _Loop(timeline, _key(use))).add(maker)
-        made |= {use.id: (step, use) for use in step.reply.tools}
+        for use in step.reply.tools:
+            made[use.id] = (step, use)
     return [loop for loop in (*ended, *running.values()) if len(loop.tries) >= LEAST]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
@@ -58,16 +59,24 @@ def activity_of(each: Billed) -> str:
     if not reply.tools:
         return TALKING
     edited = [use.target for use in reply.tools if is_edit(use)]
-    if any(_TEST_FILE.search(target) for target in edited) or any(
-        use.name == "Bash" and is_check(use.target) for use in reply.tools
-    ):
+    if any(map(_is_test, edited)) or any(use.name == "Bash" and is_check(use.target) for use in reply.tools):
         return TESTING
     if edited:
-        return DOCS if all(_DOC_FILE.search(target) for target in edited) else CODING
+        return DOCS if all(map(_is_text, edited)) else CODING
     kind = kind_of(reply)
     if kind is Category.COMPLEX:
         return PLANNING
     return {Category.SIMPLE: READING, Category.ROUTINE: COMMANDS}.get(kind or Category.UNCLASSIFIED, OTHER)
+
+
+@lru_cache(maxsize=4_096)
+def _is_test(target: str) -> bool:
+    return _TEST_FILE.search(target) is not None
+
+
+@lru_cache(maxsize=4_096)
+def _is_text(target: str) -> bool:
+    return _DOC_FILE.search(target) is not None
 
 
 class Window(msgspec.Struct, array_like=True, gc=False):

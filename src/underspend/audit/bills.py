@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from underspend.core.history import Answered, History, Timeline
 from underspend.core.money import Money
@@ -15,8 +16,7 @@ from underspend.pricing.cost import UNNAMED, cost
 LANES = tuple(Lane)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Billed:
+class Billed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A reply, where it happened, and its bill.
 
     `bill` is for the recorded usage. `unseen` is what the output that was never recorded would add: an estimate, kept

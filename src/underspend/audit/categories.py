@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from underspend.audit.bills import Billed
 from underspend.audit.totals import Totals
@@ -30,6 +31,7 @@ MUCH_THOUGHT = 1_000
 LARGE_EDIT = 400
 LONG_ANSWER = 2_000
 CHARS_PER_TOKEN = 4
+_REMEMBERED = 4_096
 
 
 class Category(StrEnum):
@@ -94,8 +96,6 @@ _CHECKING = re.compile(
 )
 _STEPS = re.compile(r"\s*(?:&&|\|\||;|\||\n)\s*")
 
-_LANE_ORDER = (Lane.CACHE_READ, Lane.CACHE_WRITE_5M, Lane.CACHE_WRITE_1H, Lane.INPUT)
-
 
 def kind_of(reply: Answered) -> Category | None:
     """Where a reply's own tools put it; None for a reply without tools."""
@@ -120,6 +120,7 @@ def _kind_of_use(use: ToolUse) -> Category:
     return kind_of_command(use.target) if use.name in {"Bash", "PowerShell"} else Category.UNCLASSIFIED
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def kind_of_command(command: str) -> Category:
     """What a shell command is: looking, testing or building, or changing something."""
     if is_check(command):
@@ -130,6 +131,7 @@ def kind_of_command(command: str) -> Category:
     return Category.SIMPLE if all(_LOOKING.match(step) for step in steps) else Category.ROUTINE
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_check(command: str) -> bool:
     """Whether a shell command runs tests or a build."""
     return _CHECKING.search(command) is not None
@@ -174,15 +176,14 @@ def _kind_of_answer(reply: Answered) -> Category:
     return Category.COMPLEX if long else Category.UNCLASSIFIED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
+class Split(NamedTuple):
     """A reply's prompt tokens by lane that had been sent before, and the dollars of them."""
 
     tokens: Mapping[Lane, int]
     lanes: Mapping[Lane, Money]
 
 
-_NOTHING = Split(tokens={}, lanes={})
+_NOTHING = Split({}, {})
 
 
 def resent(timelines: Iterable[Timeline], billed: Mapping[str, Billed]) -> dict[str, Split]:
@@ -209,16 +210,23 @@ def _split(each: Billed, before: int) -> Split:
         amounts[line.lane] = amounts.get(line.lane, 0) + line.amount
     tokens: dict[Lane, int] = {}
     lanes: dict[Lane, Money] = {}
-    for lane in _LANE_ORDER:
-        have = usage.lane(lane)
+    for lane, have in (
+        (Lane.CACHE_READ, usage.cache_read),
+        (Lane.CACHE_WRITE_5M, usage.cache_write_5m),
+        (Lane.CACHE_WRITE_1H, usage.cache_write_1h),
+        (Lane.INPUT, usage.input),
+    ):
         if have:
-            tokens[lane] = part = min(left, have)
             amount = amounts.get(lane, 0)
-            lanes[lane] = amount if part == have else scale(amount, part, have)
-            left -= part
-            if not left:
-                break
-    return Split(tokens=tokens, lanes=lanes)
+            if have <= left:
+                tokens[lane], lanes[lane] = have, amount
+                left -= have
+                if left:
+                    continue
+            else:
+                tokens[lane], lanes[lane] = left, scale(amount, left, have)
+            break
+    return Split(tokens, lanes)
 
 
 def by_category(

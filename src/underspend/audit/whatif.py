@@ -106,11 +106,12 @@ class Replays:
     def __init__(self, traffic: Traffic, tick: Callable[[str], Tick] = lambda _name: silence) -> None:
         self.traffic = traffic
         self._tick = tick
-        self._known: dict[tuple[object, ...], Played] = {}
+        self._known: dict[tuple[str, ...], Played] = {}
 
     def of(self, steps: Sequence[Step]) -> Played:
         """The traffic under these strategies, whatever states they are in."""
-        key = tuple(step.strategy for step in steps)
+        # A strategy is a dataclass: it is what its settings are, and some of them cannot be hashed.
+        key = tuple(repr(step.strategy) for step in steps)
         if key not in self._known:
             name = " + ".join(step.strategy.name for step in steps) or "no strategy"
             on = [replace(step, state=State.ON) for step in steps]

@@ -8,6 +8,7 @@ from underspend.advisors.model_steps import cheaper
 from underspend.advisors.rule_data import rules
 from underspend.audit.replay.traffic import Traffic
 from underspend.audit.whatif import Outcome, Part, Replays, Saving
+from underspend.audit.whatif_break_even import break_even
 from underspend.audit.whatif_trials import AgentsOn, ClientLifetime, FreshStarts
 from underspend.core.advisor import Confidence, Finding, Urgency
 from underspend.core.call import Role
@@ -30,6 +31,7 @@ def findings(replays: Replays, result: Outcome, steps: Sequence[Step]) -> list[F
         *_lifetimes(replays),
         *_agents(replays),
         *_fresh_starts(replays),
+        *_break_even(replays),
     ]
     return sorted(found, key=lambda each: (-each.amount, each.id))
 
@@ -151,6 +153,12 @@ def _fresh_starts(replays: Replays) -> Iterator[Finding]:
             for level, saved, rewrites in curve
         ],
     )
+
+
+def _break_even(replays: Replays) -> Iterator[Finding]:
+    found = break_even(replays.traffic, LEVELS)
+    if found is not None:
+        yield found
 
 
 def _saved(replays: Replays, strategy: Strategy) -> Saving:

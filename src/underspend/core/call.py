@@ -118,3 +118,4 @@ class Call:
     kind: str = ""
     identity: Identity = field(default_factory=Identity)
     blocks: Sequence[Block] = ()
+    thinking_budget: int = 0

@@ -2,6 +2,9 @@
 
 A history is made of timelines, one per session and agent, each an ordered list of events. Prompts are not in it; what
 is known of them is their tokens by lane, the results that went into them, and what the client noted.
+
+Events are structs and no dataclasses, because a history has hundreds of thousands of them: `msgspec.structs.replace`
+copies one with changes.
 """
 
 from __future__ import annotations
@@ -11,20 +14,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+import msgspec
+
 from underspend.core.call import Role
 from underspend.core.usage import Metered
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where in the client's files something was read: for evidence, never for identity."""
 
     file: str
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolUse:
+class ToolUse(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One use of a tool by the model.
 
     `target` is what it was used on, as far as that is plain: a file path, a command, a pattern, an agent's type.
@@ -44,8 +47,7 @@ class ToolUse:
         return self.name.split("__")[1] if self.name.startswith("mcp__") and self.name.count("__") > 1 else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One reply of the model, merged from all its lines and copies: what is billed.
 
     `at` is the time of its first line in microseconds since the epoch. `metered` holds the recorded usage.
@@ -74,8 +76,7 @@ class Answered:
     copies: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A tool's result as it entered the context. `digest` is equal for equal content; `size` is in characters."""
 
     at: int
@@ -87,8 +88,7 @@ class Result:
     images: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Typed:
+class Typed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A prompt a person typed (or a program gave), which begins a turn. `size` is in characters."""
 
     at: int
@@ -111,8 +111,7 @@ class MarkKind(StrEnum):
     PERMISSION_MODE = "permission_mode"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Something noted at a point of a timeline. `detail` is the client's own word (an error's name, a trigger)."""
 
     at: int

@@ -35,15 +35,21 @@ class Cut:
 def results(blocks: Sequence[Block], *, binds_thinking: bool) -> list[int]:
     """The indices of tool results that may be edited at all, in order.
 
-    Not those that are edited already. And where the model binds its thinking to all that stands before it, not those
-    before a thinking block: the provider would refuse the call.
+    Not those that are edited already, nor one of which a later result of the same may say that it stands above. And
+    where the model binds its thinking to all that stands before it, not those before a thinking block: the provider
+    would refuse the call.
     """
     found: list[int] = []
+    pointing: set[tuple[bytes | None, tuple[int, int]]] = set()
     for at in range(len(blocks) - 1, -1, -1):
         block = blocks[at]
         if block.section is not Section.MESSAGES or (binds_thinking and block.kind in _THINKING):
             break
-        if block.kind == "tool_result" and not block.edited:
+        if block.kind != "tool_result":
+            continue
+        if block.edited:
+            pointing.add((block.subject, block.span))
+        elif block.subject is None or (block.subject, block.span) not in pointing:
             found.append(at)
     found.reverse()
     return found

@@ -5,6 +5,7 @@ Nothing of this runs where no strategy could edit a call.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -13,23 +14,64 @@ import xxhash
 
 from underspend.core.call import Call, Section
 from underspend.core.conversation import Conversation, Kept, name_of
+from underspend.core.editing import apply
 from underspend.core.edits import ReplaceContent, ShortenContent
 from underspend.core.engine import Step, made_again
-from underspend.core.plan import Plan
+from underspend.core.money import Money
+from underspend.core.plan import Decision, Plan
 from underspend.core.strategy import State
+from underspend.core.usage import Usage
+from underspend.formats import anthropic_request
 from underspend.formats.anthropic_blocks import Anatomist, Anatomy
 from underspend.formats.anthropic_request import MessagesRequest
 from underspend.gateway.worlds import Effect, Ended, Worlds
 from underspend.pricing.catalogue import Catalogue
+from underspend.promptcache.cache import LIFETIMES
+from underspend.promptcache.prompt import LONG
 
 _CONVERSATIONS = 2_000
+_GAPS = 1_000
+_PART = 50
 
 
 @dataclass(slots=True)
-class _Past:
+class _Talk:
+    """One conversation so far.
+
+    `long` are the tokens of its prompt that were written for an hour, `long_until` is when they die.
+    """
+
     calls: int = 0
     last: int | None = None
+    gaps: list[int] = field(default_factory=list)
     kept: dict[bytes, Kept] = field(default_factory=dict)
+    model: str | None = None
+    effort: str | None = None
+    paid: Money = 0
+    saved: Money = 0
+    long: int = 0
+    long_until: int = 0
+
+    def pause(self, now: int) -> int | None:
+        """The time since the last call, noted."""
+        if self.last is None:
+            return None
+        gap = max(0, now - self.last)
+        insort(self.gaps, gap)
+        del self.gaps[_GAPS:]
+        return gap
+
+    def went(self, sent: Call, usage: Usage) -> None:
+        """Take in how a call was split, in the tokens that its blocks were estimated at."""
+        total = sum(block.tokens for block in sent.blocks)
+        read, long = (count * total // usage.prompt for count in (usage.cache_read, usage.cache_write_1h))
+        if long:
+            self.long, self.long_until = read + long, sent.time + LIFETIMES[LONG]
+        elif read < self.long - total // _PART:
+            self.long = 0
+        elif read <= self.long + total // _PART:
+            self.long_until = sent.time + LIFETIMES[LONG]
+        self.model, self.effort = sent.model, sent.effort
 
 
 class Acting:
@@ -40,7 +82,7 @@ class Acting:
         on = [step.strategy.name for step in self._steps if step.state is State.ON]
         self._anatomist = Anatomist()
         self._worlds = Worlds(on, prices)
-        self._pasts: OrderedDict[str, _Past] = OrderedDict()
+        self._talks: OrderedDict[str, _Talk] = OrderedDict()
 
     def anatomy(self, message: MessagesRequest) -> Anatomy:
         """The blocks of a request."""
@@ -49,33 +91,64 @@ class Acting:
     def conversation(self, call: Call) -> Conversation:
         """What is known of a call's conversation before it."""
         key = key_of(call)
-        past = self._past(key)
+        talk = self._talk(key)
         known = Conversation(
-            calls=past.calls, idle=None if past.last is None else call.time - past.last, kept=dict(past.kept)
+            calls=talk.calls,
+            idle=talk.pause(call.time),
+            gaps=talk.gaps,
+            kept=dict(talk.kept),
+            model=talk.model,
+            effort=talk.effort,
+            paid=talk.paid,
+            saved=talk.saved,
         )
         again, _ = made_again(call, self._steps, known)
         warm, until = self._worlds.warm(key, again, call.time)
-        return replace(known, warm_tokens=warm, cold_at=until)
+        long = min(warm, talk.long) if call.time < talk.long_until else 0
+        return replace(known, warm_tokens=warm, long_tokens=long, cold_at=until)
 
-    def settle(self, plan: Plan, ended: Ended) -> tuple[Effect, ...]:
-        """Take in how a call ended: what strategies saved on it, and what is to be done again."""
+    def measured(self, plan: Plan, body: bytes) -> Plan:
+        """The plan with the sizes that edited blocks really have in the body that is sent: strategies only guess."""
+        message = anthropic_request.read(body)
+        if message is None or not any(_is_content(each) for each in plan.decisions):
+            return plan
+        sizes = {block.ref: block.tokens for block in self.anatomy(message).blocks if block.kind == "tool_result"}
+        call, decisions = plan.asked, list[Decision]()
+        for each in plan.decisions:
+            edit = each.edit
+            if _is_content(each) and isinstance(edit, ReplaceContent | ShortenContent):
+                edit = replace(edit, tokens=sizes.get(plan.asked.blocks[edit.at].ref, edit.tokens))
+            decisions.append(replace(each, edit=edit))
+            call = apply(edit, call) if each.applied else call
+        return replace(plan, call=call, decisions=tuple(decisions))
+
+    def settle(self, plan: Plan, ended: Ended, paid: Money) -> tuple[Effect, ...]:
+        """Take in how a call ended and what it cost: what strategies saved on it, and what is to be done again."""
         key = key_of(plan.asked)
-        past = self._past(key)
-        past.calls, past.last = past.calls + 1, plan.asked.time
-        for decision in plan.decisions:
-            edit = decision.edit
-            if decision.applied and not decision.again and isinstance(edit, ReplaceContent | ShortenContent):
-                past.kept[name_of(plan.asked.blocks[edit.at])] = Kept(decision.strategy, edit)
-        return self._worlds.settle(key, plan, ended)
+        talk = self._talk(key)
+        for each in plan.decisions:
+            edit = each.edit
+            if _is_content(each) and not each.again and isinstance(edit, ReplaceContent | ShortenContent):
+                talk.kept[name_of(plan.asked.blocks[edit.at])] = Kept(each.strategy, edit)
+        effects = self._worlds.settle(key, plan, ended)
+        talk.calls, talk.last = talk.calls + 1, plan.asked.time
+        talk.paid += paid
+        talk.saved += sum(effect.saved for effect in effects)
+        talk.went(plan.call, ended.metered.usage)
+        return effects
 
-    def _past(self, key: str) -> _Past:
-        found = self._pasts.get(key)
+    def _talk(self, key: str) -> _Talk:
+        found = self._talks.get(key)
         if found is None:
-            found = self._pasts[key] = _Past()
-            if len(self._pasts) > _CONVERSATIONS:
-                self._pasts.popitem(last=False)
-        self._pasts.move_to_end(key)
+            found = self._talks[key] = _Talk()
+            if len(self._talks) > _CONVERSATIONS:
+                self._talks.popitem(last=False)
+        self._talks.move_to_end(key)
         return found
+
+
+def _is_content(decision: Decision) -> bool:
+    return decision.applied and isinstance(decision.edit, ReplaceContent | ShortenContent)
 
 
 def key_of(call: Call) -> str:

@@ -58,7 +58,10 @@ class AsgiRequest:
         return self._whole
 
     def _has_body(self) -> bool:
-        return any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers)
+        return any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in self.headers
+        )
 
     async def gone(self) -> None:
         """Returns when the client has gone away. To be awaited only once the body is read."""

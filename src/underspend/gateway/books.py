@@ -95,7 +95,7 @@ class Books:
 
     def _write(self, entry: Entry, end: End, bill: Bill, metered: Metered | None, now: int) -> None:
         row = {**entry.row, **settled_row(entry, end, bill, metered, now)}
-        effects = self._effects(entry, metered)
+        effects = self._effects(entry, metered, bill.total)
         row["without_us_pico"] = bill.total + sum([effect.saved for effect in effects])
         self.ledger.settle(
             Settlement(
@@ -126,14 +126,14 @@ class Books:
             return cost(guess, at=entry.call.time, catalogue=self.catalogue), guess
         return Bill(), None
 
-    def _effects(self, entry: Entry, metered: Metered | None) -> tuple[Effect, ...]:
+    def _effects(self, entry: Entry, metered: Metered | None, paid: Money) -> tuple[Effect, ...]:
         """What strategies saved on a call; nothing where none could edit it, or where its bill is not known."""
         if self.acting is None or metered is None or not metered.has_usage or not metered.usage.prompt:
             return ()
         sent = entry.call.time
         ended = Ended(sent=sent, began=sent + (entry.first_byte_us or 0), metered=metered)
         try:
-            return self.acting.settle(entry.plan, ended)
+            return self.acting.settle(entry.plan, ended, paid)
         except Exception as error:  # noqa: BLE001  # fail open: the bill stands without its counterfactual
             self.status.fault("counterfactual", f"{type(error).__name__}: {error}")
             return ()

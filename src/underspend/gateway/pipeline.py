@@ -15,7 +15,7 @@ from underspend.core.engine import Step
 from underspend.core.plan import Plan
 from underspend.core.ports import Clock, PromptParts
 from underspend.core.reply import Outcome, Reply
-from underspend.formats import anthropic_request
+from underspend.formats import anthropic_edits, anthropic_request
 from underspend.formats.anthropic_blocks import Anatomy
 from underspend.formats.anthropic_request import MessagesRequest
 from underspend.gateway import headers, refusals
@@ -197,7 +197,8 @@ class Pipeline:
         if raw is None or not plan.edited:
             return plan, raw
         try:
-            return plan, anthropic_request.with_model(raw, plan.call.model)
+            made = anthropic_edits.edited(raw, [each.edit for each in plan.decisions if each.applied])
+            return (plan if self.acting is None else self.acting.measured(plan, made)), made
         except ValueError as error:
             self.status.fault("edit", str(error))
             return Plan(asked=plan.asked, call=plan.asked), raw

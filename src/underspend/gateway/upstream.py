@@ -25,7 +25,7 @@ class HttpUpstream:
     """An Upstream behind a base URL; may carry a path. Use as an async context manager."""
 
     def __init__(self, base_url: str, *, connect_seconds: float, idle_seconds: float) -> None:
-        self._url = _in_ascii(urlsplit(base_url.rstrip("/")))
+        self._url = _in_ascii(urlsplit(base_url))
         self._connect_seconds = connect_seconds
         self._idle_seconds = idle_seconds
         self._free: list[Connection] = []  # the one used last is at the end
@@ -141,7 +141,7 @@ def _in_ascii(url: SplitResult) -> SplitResult:
     if not host.isascii():
         with suppress(UnicodeError):  # the first call will say that there is no such name
             host = host.encode("idna").decode()
-    path = quote(url.path, safe=_IN_A_PATH)
+    path = quote(url.path.rstrip("/"), safe=_IN_A_PATH)
     return SplitResult(url.scheme, host if host.isascii() else quote(host), path, "", "")
 
 

@@ -27,7 +27,7 @@ class ColdPrune(Strategy):
     """
 
     name: ClassVar[str] = "cold_prune"
-    keep_calls: int = 20
+    keep_calls: int = 10
     min_tokens: int = 500
     head: int = 600
     tail: int = 300

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,8 +81,7 @@ def test_of_several_passes_the_first_is_the_prompt_and_the_last_is_left_warm() -
     metered = Metered(provider="anthropic", model="m", units=units, reported=Usage())
     read = Line(unit=1, kind="message", model="m", lane=Lane.CACHE_READ, tokens=10, rate=10, amount=100)
     later = Line(unit=3, kind="message", model="m", lane=Lane.CACHE_READ, tokens=15, rate=11, amount=165)
-    answered = reply("a", 0)
-    object.__setattr__(answered, "metered", metered)
+    answered = msgspec.structs.replace(reply("a", 0), metered=metered)
     made = prompt_of(answered, Bill(lines=(read, later)))
     assert (made.size, made.read, made.warm) == (15, 10, 19)
     assert made.parts == (Part(Lane.CACHE_READ, 10, 10), Part(Lane.CACHE_WRITE_5M, 5, 0))
@@ -89,9 +89,8 @@ def test_of_several_passes_the_first_is_the_prompt_and_the_last_is_left_warm() -
 
 @pytest.mark.parametrize("units", [(), (Unit("compaction", Usage(input=5)),), (Unit("x", Usage(), billed=False),) * 2])
 def test_a_reply_without_a_pass_of_its_own_has_no_prompt(units: tuple[Unit, ...]) -> None:
-    answered = reply("a", 0)
-    object.__setattr__(answered, "metered", Metered(provider="p", model="m", units=units, reported=Usage()))
-    assert prompt_of(answered, None) is EMPTY
+    metered = Metered(provider="p", model="m", units=units, reported=Usage())
+    assert prompt_of(msgspec.structs.replace(reply("a", 0), metered=metered), None) is EMPTY
 
 
 def test_a_rate_is_the_one_paid_else_the_listed_one_at_the_same_markup() -> None:

@@ -108,13 +108,15 @@ def _stretch(row: list[Step], uses: Mapping[str, ToolUse]) -> Stretch:
             here.append(Carried(result, uses.get(result.use_id), tokens, start, index, len(row)))
             results.append(here[-1])
             start += tokens
-    reads = list(accumulate((step.prompt.rate_of(Lane.CACHE_READ) or 0 for step in row), initial=0))
+    reads = list(accumulate((step.prompt.read_rate for step in row), initial=0))
     return Stretch(row, results, reads)
 
 
 def _entering(step: Step, earlier: Step | None) -> list[tuple[Result, int]]:
     """The results that this step's prompt brought in, with their tokens: as estimated, at most what it grew by."""
-    found = [event for event in _since_break(step.before) if isinstance(event, Result)]
+    found = [event for event in step.before if isinstance(event, Result)]
+    if found and any(isinstance(event, Mark) for event in step.before):
+        found = [event for event in _since_break(step.before) if isinstance(event, Result)]
     if not found:
         return []
     sizes = [tokens_in(result.size) + result.images * _IMAGE_TOKENS for result in found]

@@ -50,6 +50,11 @@ class Prompt:
             self._parts = _parts(self._usage, self._unit, self._bill)
         return self._parts
 
+    @property
+    def read_rate(self) -> Money:
+        """What a token read from the cache cost in this prompt; 0 where none was."""
+        return self.parts[0].rate if self.read > 0 else 0
+
     def between(self, start: int, stop: int) -> list[Part]:
         """The tokens at positions `start` to `stop`, as they were billed; what lies outside the prompt is left out."""
         if 0 <= start < stop <= self.read:

@@ -35,12 +35,16 @@ class Sent:
 
 @dataclass(slots=True)
 class Talk:
-    """The state of one conversation. `blocks` are without breakpoints, as they were last sent or came in since."""
+    """The state of one conversation.
+
+    `blocks` are without breakpoints, as they were last sent or came in since; `edited` names the strategy that edited
+    each of them that was.
+    """
 
     growing: Growing
     blocks: list[Block] = field(default_factory=list)
     kept: dict[bytes, Kept] = field(default_factory=dict)
-    edited: set[int] = field(default_factory=set)
+    edited: dict[int, str] = field(default_factory=dict)
     calls: int = 0
     last: int | None = None
     gaps: list[int] = field(default_factory=list)
@@ -69,7 +73,7 @@ class Talk:
         self.blocks += recorded.base[shared:]
         if not self.edited:
             return recorded.call
-        self.edited = {at for at in self.edited if at < shared}
+        self.edited = {at: name for at, name in self.edited.items() if at < shared}
         if not self.edited:
             return recorded.call
         blocks, spared = list(recorded.call.blocks), 0
@@ -120,8 +124,9 @@ class Talk:
             elif isinstance(edit, ReplaceContent | ShortenContent) and not is_shorter:
                 # A block's name is that of its content as the client sent it.
                 self.kept[name_of(asked.recorded.base[edit.at])] = Kept(decision.strategy, edit)
-                self.blocks[edit.at] = replace(plan.call.blocks[edit.at], breakpoint=None)
-                self.edited.add(edit.at)
+                before, after = asked.recorded.base[edit.at], plan.call.blocks[edit.at]
+                self.blocks[edit.at] = replace(after, breakpoint=None, tokens=left_of(before, edit))
+                self.edited[edit.at] = decision.strategy
                 fresh = fresh if decision.again else min(fresh, edit.at)
         if is_shorter:
             return _shorter(plan.call, self.blocks, settings, minimum)
@@ -139,6 +144,13 @@ class Talk:
         self.calls += 1
         self.last = call.time
         self.settings, self.minimum = sent.settings, sent.minimum
+
+
+def left_of(block: Block, edit: ReplaceContent | ShortenContent) -> int:
+    """The tokens a block has after an edit: a strategy guesses by characters, the record knows what those weighed."""
+    if not isinstance(edit, ShortenContent) or not block.size:
+        return edit.tokens
+    return min(block.tokens, max(edit.tokens, (edit.head + edit.tail) * block.tokens // block.size))
 
 
 def _came_back(kept: Mapping[bytes, Kept], new: Sequence[Block]) -> Mapping[bytes, Kept]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import xxhash
 
-from underspend.audit.replay.verbs import verb_of
 from underspend.core.call import Block, Section, Verb
 from underspend.core.history import Answered, Event, Result, ToolUse, Typed
+from underspend.formats.tool_uses import verb_of
 from underspend.tokens.estimate import tokens_in
 
 _IMAGE_TOKENS = 1_500
@@ -154,5 +154,11 @@ def _result(result: Result, use: ToolUse | None) -> Draft:
 
 
 def subject_of(use: ToolUse) -> bytes | None:
-    """A digest of what a tool was used on."""
-    return digest_of(use.target) if use.target else None
+    """A digest of what a tool was used on: for reads and edits the file.
+
+    For all else the gateway takes the whole input, of which the record keeps a part and the length: both together tell
+    nearly as much.
+    """
+    if verb_of(use.name) in {Verb.READ, Verb.EDIT}:
+        return digest_of(use.target) if use.target else None
+    return digest_of(f"{use.name} {use.size} {use.target}") if use.size else None

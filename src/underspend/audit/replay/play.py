@@ -99,6 +99,8 @@ class _World:
         if talk is None:
             talk = self._talks[recorded.row] = Talk.new(self._names)
         call = talk.take(asked)
+        for name in talk.edited.values():
+            self.played.deeds[name].repeated += 1
         past.until(call.time)
         known = talk.known(asked, self._cache)
         context = Context(now=call.time, pricing=self._pricing, conversation=known, habits=past.habits)

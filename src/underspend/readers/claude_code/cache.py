@@ -11,7 +11,7 @@ import xxhash
 
 from underspend.readers.claude_code.records import Source
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 class _Head(msgspec.Struct, array_like=True, frozen=True):

@@ -17,12 +17,10 @@ from underspend.formats.lenient import Json, count, decode, obj, text
 from underspend.readers.claude_code import loaded, marks, prompts
 from underspend.readers.claude_code.lines import Broken, entries
 from underspend.readers.claude_code.marks import Announced, Noted
-from underspend.readers.claude_code.records import Extract, Part, Source, row
+from underspend.readers.claude_code.records import Extract, Part, Source
 from underspend.readers.claude_code.replies import Reply, key_of
 from underspend.readers.claude_code.shapes import Line, Piece, loads, object_in
 
-_Mark = row(Mark)
-_Place = row(Place)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -84,7 +82,7 @@ class _Reading:
             self._sessions[entry.session] = self._sessions.get(entry.session, 0) + 1
         if entry.timestamp is not None:
             self._date(entry.timestamp)
-        taker(self, entry, _Place(self._file, number))
+        taker(self, entry, Place(self._file, number))
 
     def _date(self, timestamp: str) -> None:
         at = moment(timestamp)
@@ -268,7 +266,7 @@ class _Reading:
     def _note(self, part: Part, line: Line, place: Any, noted: Noted | None) -> None:
         if noted is None:
             return
-        part.marks.append(_Mark(self._at, place, noted.kind, noted.detail, noted.tokens_before, noted.tokens_after))
+        part.marks.append(Mark(self._at, place, noted.kind, noted.detail, noted.tokens_before, noted.tokens_after))
         part.mark_ids.append(self._id_of(line, place))
 
     def _repeated(self, line: Line) -> bool:

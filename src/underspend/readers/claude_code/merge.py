@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import msgspec
 
 from underspend.core.call import Role
 from underspend.core.history import Answered, Event, History, Mark, MarkKind, Skipped, Timeline, Transcript
@@ -104,7 +106,7 @@ def _joined(owner: _Held, holders: list[_Held]) -> Answered:
         estimate = max(estimate, other.metered.usage.output + other.unseen_output)
         best, finalised = usage.larger(best, other.metered), finalised or other.finalised
     longest = max(holders, key=lambda held: (len(held.answered.tools), held.answered.text_chars)).answered
-    return replace(
+    return msgspec.structs.replace(
         answered,
         metered=best,
         finalised=finalised,

@@ -9,11 +9,8 @@ import xxhash
 
 from underspend.core.history import MarkKind, Result, Typed
 from underspend.formats.lenient import text
-from underspend.readers.claude_code.records import row
 from underspend.readers.claude_code.shapes import Inner, Line, Message, Piece, object_in
 
-_Result = row(Result)
-_Typed = row(Typed)
 _COMMAND = re.compile(r"<command-name>/?([^<]*)</command-name>")
 _SET_MODEL = re.compile(r"Set model to (?:\x1b\[\d+m)?(.*?)(?:\x1b\[\d+m)?(?:\s*\(|</|$)")
 _NO_PROMPT = ("<local-command-", "<bash-stdout>", "<bash-stderr>", "[Request interrupted by user", "Caveat:")
@@ -29,11 +26,11 @@ def result_of(piece: Piece, at: int, place: Any) -> Any:
     """A `tool_result` block as a row of `Result`, by size and digest."""
     content = piece.content
     if isinstance(content, str):
-        return _Result(at, place, piece.tool_use_id or "", len(content), _digest(content), piece.is_error is True)
+        return Result(at, place, piece.tool_use_id or "", len(content), _digest(content), piece.is_error is True)
     blocks = content or []
     images = sum(1 for block in blocks if block.type == "image")
     size = sum(len(block.text) for block in blocks if block.text)
-    return _Result(at, place, piece.tool_use_id or "", size, _digest_of(blocks), piece.is_error is True, images)
+    return Result(at, place, piece.tool_use_id or "", size, _digest_of(blocks), piece.is_error is True, images)
 
 
 def _digest(text: str) -> bytes:
@@ -81,7 +78,7 @@ def typed(line: Line, prompt: str, at: int, place: Any, turn: str | None) -> Any
     """The prompt that begins a turn, as a row of `Typed`; None for what only the client says to itself."""
     if line.meta is True or line.summary is True or prompt.startswith(_NO_PROMPT) or command_of(prompt) in _LOCAL:
         return None
-    return _Typed(at, place, turn, len(prompt), _by_person(line, prompt))
+    return Typed(at, place, turn, len(prompt), _by_person(line, prompt))
 
 
 def _by_person(line: Line, prompt: str) -> bool:

@@ -83,7 +83,7 @@ def read_extract(source: Source) -> tuple[Extract, bool]:
     """The extract of one file, read now, and whether it could be: where not, its `skipped` says so."""
     try:
         with source.path.open("rb", buffering=1 << 20) as stream:
-            return unpack(pack(extract(source, stream))), True
+            return extract(source, stream), True
     except OSError as error:
         return _unreadable(source, error), False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import msgspec
@@ -35,10 +36,9 @@ class Source:
 
 
 def row(kind: type) -> Any:
-    """A class with the fields of a dataclass, which packs to what the dataclass unpacks from.
+    """A class with the fields, properties and methods of a dataclass, which packs to what the dataclass unpacks from.
 
-    It is made ten times faster, in C, and leaves out what has its default. Reading makes rows; who takes the packed
-    extract gets the dataclasses.
+    It is made ten times faster, in C. Reading makes rows; who takes a packed extract gets the dataclasses.
     """
     if not is_dataclass(kind):
         raise TypeError(f"{kind.__name__} is no dataclass")
@@ -46,7 +46,12 @@ def row(kind: type) -> Any:
         (field.name, Any) if field.default is field.default_factory else (field.name, Any, field.default)
         for field in fields(kind)
     ]
-    return msgspec.defstruct(kind.__name__, named, omit_defaults=False, gc=False)
+    own = {
+        name: value
+        for name, value in vars(kind).items()
+        if isinstance(value, (property, FunctionType)) and not name.startswith("__")
+    }
+    return msgspec.defstruct(kind.__name__, named, namespace=own, omit_defaults=False, gc=False)
 
 
 class Part(msgspec.Struct, array_like=True):

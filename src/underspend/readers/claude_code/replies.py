@@ -9,11 +9,10 @@ import msgspec
 from underspend.core.history import Answered
 from underspend.formats.lenient import count, obj, text
 from underspend.readers.claude_code import tool_uses
-from underspend.readers.claude_code.records import Part, row
+from underspend.readers.claude_code.records import Part
 from underspend.readers.claude_code.shapes import Line, Message, Piece, object_in
 from underspend.readers.claude_code.usage import Bill
 
-_Answered = row(Answered)
 _CHARS_PER_TOKEN_TENTHS = 36
 _SIGNATURE_PER_THINKING_TENTHS = 13
 _USES = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
@@ -76,7 +75,7 @@ class Reply(msgspec.Struct, gc=False):
             return None
         metered = self.bill.metered(self.message_id)
         finalised = metered.stop_reason is not None
-        return _Answered(
+        return Answered(
             message_id=self.message_id,
             at=self.at,
             place=self.place,

@@ -9,13 +9,11 @@ import xxhash
 
 from underspend.core.history import ToolUse
 from underspend.formats.lenient import count
-from underspend.readers.claude_code.records import row
 from underspend.readers.claude_code.shapes import Piece, ToolInput, input_of
 
 SPAWNING = frozenset({"Task", "Agent"})
 """Tools that start an agent."""
 
-_ToolUse = row(ToolUse)
 _LONGEST_TARGET = 400
 _FIRST_LOOK = {
     "Bash": "command",
@@ -37,7 +35,7 @@ def tool_use(piece: Piece, spawned: dict[str, Any]) -> Any:
     given = input_of(piece.input)
     name = piece.name or "unknown"
     first, lines = (count(given.offset), count(given.limit)) if name == "Read" else (0, 0)
-    use = _ToolUse(piece.id or "", name, _target(name, given), first, lines, characters(piece.input))
+    use = ToolUse(piece.id or "", name, _target(name, given), first, lines, characters(piece.input))
     if name in SPAWNING and given.prompt:
         spawned[given.prompt] = use
     return use

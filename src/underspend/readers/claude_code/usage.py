@@ -116,7 +116,9 @@ def _redeemed(credit: msgspec.Raw) -> bool:
 
 def larger(one: Metered, other: Metered) -> Metered:
     """Two files' knowledge of one reply. Neither order nor repetition matters."""
-    return replace(
+    # What one process read itself are rows, what it got from another are the dataclasses.
+    with_changes: Any = msgspec.structs.replace if isinstance(one, msgspec.Struct) else replace
+    found: Metered = with_changes(
         one,
         model=_later(one.model, other.model),
         units=larger_units(one.units, other.units),
@@ -129,6 +131,7 @@ def larger(one: Metered, other: Metered) -> Metered:
         inference_geo=_later(one.inference_geo, other.inference_geo),
         fallback_credit=one.fallback_credit or other.fallback_credit,
     )
+    return found
 
 
 def larger_usage(one: Usage, other: Usage) -> Usage:

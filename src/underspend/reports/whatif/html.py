@@ -59,10 +59,9 @@ def _parts(made: WhatIf) -> Iterator[str]:
 
 
 def _findings(made: WhatIf) -> Iterator[str]:
-    found = [finding for finding in made.findings if finding.amount > 0]
-    if found:
+    if made.shown:
         yield "<h2>What else would have saved money</h2><p>These overlap: do not add them up.</p>"
-    for finding in found:
+    for finding in made.shown:
         yield f"<h3>{escape(finding.title)}</h3><p>{escape(finding.why)}</p>"
         if finding.rows:
             names = list(finding.rows[0])

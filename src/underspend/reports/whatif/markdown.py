@@ -31,11 +31,10 @@ def _table(made: sections.Table) -> str:
 
 
 def _findings(made: WhatIf) -> list[str]:
-    found = [finding for finding in made.findings if finding.amount > 0]
-    if not found:
+    if not made.shown:
         return []
     parts = ["## What else would have saved money", "These overlap: do not add them up."]
-    for finding in found:
+    for finding in made.shown:
         parts.append(f"### {escaped(finding.title)}")
         parts.append(f"{escaped(finding.why)} *{finding.evidence.value}, confidence {finding.confidence.value}*")
         if finding.rows:

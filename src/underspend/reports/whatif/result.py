@@ -9,7 +9,7 @@ from underspend.audit.replay.assumptions import Assumption
 from underspend.audit.replay.taken import taken_for_granted
 from underspend.audit.whatif import Group, Outcome, Part
 from underspend.audit.whatif_policy import Policy
-from underspend.core.advisor import Finding
+from underspend.core.advisor import Finding, Urgency
 from underspend.core.money import Money
 
 TOTAL, BASELINE = "with this policy", "as recorded"
@@ -43,6 +43,11 @@ class WhatIf:
             left -= part.step.expected
             rows.append((part.name, part.step.expected, left))
         return [*rows, (TOTAL, self.outcome.saved.expected, self.outcome.replayed)]
+
+    @property
+    def shown(self) -> list[Finding]:
+        """The findings worth a reader's time: what saves, and what only informs."""
+        return [each for each in self.findings if each.amount > 0 or each.urgency is Urgency.FYI]
 
     @property
     def assumptions(self) -> Sequence[Assumption]:

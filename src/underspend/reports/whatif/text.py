@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from underspend.reports.audit.layout import BOLD, QUIET, Line, grid, heading, prose
 from underspend.reports.whatif import sections
@@ -34,8 +34,16 @@ def text(made: WhatIf) -> Iterator[Line]:
 
 def _findings(made: WhatIf) -> Iterator[Line]:
     columns, rows = sections.more(made)
-    if not rows:
-        return
+    if rows:
+        yield from _savings(made, columns, rows)
+    for finding in [each for each in made.shown if not each.amount and each.rows]:
+        names = list(finding.rows[0])
+        yield from heading(finding.title)
+        yield from prose(finding.why, style=QUIET)
+        yield from grid([(name, "r") for name in names], [[_cell(row[name]) for name in names] for row in finding.rows])
+
+
+def _savings(made: WhatIf, columns: Sequence[tuple[str, str]], rows: list[list[str]]) -> Iterator[Line]:
     yield from heading("What else would have saved money (these overlap: do not add them up)")
     yield from grid(columns, rows)
     for finding in [each for each in made.findings if each.amount > 0 and each.fix][:_FIXES]:
@@ -43,3 +51,7 @@ def _findings(made: WhatIf) -> Iterator[Line]:
         yield from prose(finding.title, style=BOLD)
         yield from prose(finding.why, indent=2, style=QUIET)
         yield from (Line(f"  {line}") for line in finding.fix.splitlines())
+
+
+def _cell(value: str | int) -> str:
+    return f"{value:,}" if isinstance(value, int) else value

@@ -1,0 +1,141 @@
+"""The bars of replay: `scripts/check_replay.py DATA [--calls N]`.
+
+DATA is a folder with `transcripts/` or `claude-code-*/`. Prints each bar with its figure; an aim that is not reached
+says so. Ends with 1 if any bar fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, structs
+
+from underspend.audit.bills import price
+from underspend.audit.replay.play import play
+from underspend.audit.replay.traffic import traffic
+from underspend.audit.whatif import BOUND_PERCENT, Outcome, Replays, outcome
+from underspend.audit.whatif_policy import policy
+from underspend.core.engine import Step
+from underspend.core.history import History, Timeline
+from underspend.core.money import show
+from underspend.core.strategy import State
+from underspend.readers.claude_code import read_history
+
+HARMLESS_AIM, ALL_AIM = 5, 20
+SECONDS, CALLS = 10, 25_000
+NOT_OF_ONE_MODEL = frozenset({"model_rules", "model_choice"})
+
+Row = tuple[str, bool, str]
+
+
+def rows(data: Path, calls: int) -> Iterator[Row]:
+    """Each bar: its name, whether it holds, its figure."""
+    folders = [folder for folder in sorted(data.iterdir()) if _is_recorded(folder)]
+    for folder in folders:
+        yield from _of(folder)
+    yield _speed(folders, calls)
+
+
+def _is_recorded(folder: Path) -> bool:
+    return folder.is_dir() and (folder.name == "transcripts" or folder.name.startswith("claude-code-"))
+
+
+def _of(folder: Path) -> Iterator[Row]:
+    history = read_history([folder], cache=None)
+    made = traffic(history)
+    name = folder.name
+    billed = sum(each.bill.total for each in price(history))
+    unedited = sum(cost is not None for cost in play(made, []).costs)
+    yield f"{name}: unedited replay is the recorded bill", billed == made.recorded and not unedited, show(billed)
+    chosen = policy().steps
+    default = outcome(Replays(made), chosen, others=False)
+    yield from _harmless(name, default)
+    every = [replace(step, state=State.ON) for step in chosen if step.strategy.name not in NOT_OF_ONE_MODEL]
+    yield _aim(f"{name}: all strategies at unchanged models", outcome(Replays(made), every, others=False), ALL_AIM)
+    for step in every:
+        if step.strategy.edits:
+            yield _alone(name, outcome(Replays(made), [step], others=False), step)
+
+
+def _harmless(name: str, made: Outcome) -> Iterator[Row]:
+    saved = made.saved.expected
+    yield f"{name}: the default policy costs no more than none", saved >= 0, f"{show(saved)} saved"
+    dearer = [group for group in made.projects if group.saved < 0]
+    figure = ", ".join(f"{group.name} {show(-group.saved)} dearer" for group in dearer) or "none dearer"
+    yield f"{name}: nor in any of {len(made.projects)} projects", not dearer, figure
+    worst = max(made.sessions, key=lambda group: -group.saved / max(group.recorded, 1))
+    share = -worst.saved / max(worst.recorded, 1)
+    out = any(group.is_out_of_bounds for group in made.sessions)
+    yield f"{name}: no session more than {BOUND_PERCENT} % dearer", not out, f"worst {share:+.2%} ({worst.name})"
+    yield _aim(f"{name}: strategies that preserve meaning, alone", made, HARMLESS_AIM)
+
+
+def _aim(name: str, made: Outcome, percent: int) -> Row:
+    share = made.saved.expected / max(made.recorded, 1)
+    out = sum(group.is_out_of_bounds for group in made.sessions)
+    reached = "" if share * 100 >= percent else ", not reached"
+    figure = f"{share:.1%} ({show(made.saved.expected)}; aim {percent} %{reached}); {out} sessions out of bounds"
+    return f"{name} (an aim)", True, figure
+
+
+def _alone(name: str, made: Outcome, step: Step) -> Row:
+    worst = made.sessions[0] if made.sessions else None
+    figure = f"{show(made.saved.expected)} in {made.parts[0].deeds.edits:,} edits"
+    if worst is not None and worst.saved < 0:
+        figure += f"; worst session {show(worst.saved)} of {show(worst.recorded)}"
+    return f"{name}: {step.strategy.name} alone (for information)", True, figure
+
+
+def _speed(folders: Sequence[Path], calls: int) -> Row:
+    history = read_history(folders, cache=None)
+    have = len(history.replies())
+    copies = -(-calls // max(have, 1))
+    many = traffic(_copied(history, copies))
+    steps = policy().steps
+    on = [step for step in steps if step.state is State.ON and step.strategy.edits]
+    begin, spent = time.perf_counter(), time.process_time()
+    traffic(_copied(history, copies))
+    outcome(Replays(many), steps, others=False)
+    took, worked = time.perf_counter() - begin, time.process_time() - spent
+    figure = f"{len(many.calls):,} calls, {len(on)} strategies on, each alone and last: {took:.1f} s"
+    figure += f" ({worked:.1f} s of one processor); at {CALLS:,} calls {worked * CALLS / max(len(many.calls), 1):.1f} s"
+    return f"{CALLS:,} calls in {SECONDS} s", min(took, worked) * CALLS <= SECONDS * len(many.calls), figure
+
+
+def _copied(history: History, copies: int) -> History:
+    """The same sessions many times over, under names of their own."""
+    lines = [_copy(line, number) for number in range(copies) for line in history.timelines]
+    return History(timelines=lines)
+
+
+def _copy(line: Timeline, number: int) -> Timeline:
+    events = [_renamed(event, number) if hasattr(event, "message_id") else event for event in line.events]
+    return replace(line, session=f"{line.session}-{number}", project=f"{line.project}-{number}", events=events)
+
+
+def _renamed(event: Any, number: int) -> Any:
+    """A reader's rows are structs, a test's are dataclasses."""
+    change = structs.replace if isinstance(event, Struct) else replace
+    return change(event, message_id=f"{event.message_id}-{number}")
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--calls", type=int, default=CALLS)
+    given = parser.parse_args()
+    failed = 0
+    for name, held, figure in rows(given.data, given.calls):
+        failed += not held
+        print(f"{'ok  ' if held else 'FAIL'}  {name}: {figure}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from strategies.talks import MINUTE, RICH, decided, filler, known, read, talk, warm
+from underspend.core.call import Call, Identity, Role
+from underspend.core.conversation import Habits
+from underspend.core.edits import SetBreakpoint
+from underspend.core.strategy import State
+from underspend.strategies.cache_ttl import CacheTtl
+
+LOOP = [read("a", 20_000), *filler(12)]
+
+
+def lifetimes(asked: Call, **more: Any) -> list[tuple[int, str]]:
+    edits = decided(CacheTtl(), asked, warm(asked, **more))
+    return [(edit.at, edit.ttl) for edit in edits if isinstance(edit, SetBreakpoint)]
+
+
+def test_it_is_on_unless_turned_off() -> None:
+    assert CacheTtl.default_state is State.ON
+
+
+def test_a_client_that_asks_for_five_minutes_is_insured_once_it_has_paused() -> None:
+    asked = talk(*LOOP)
+    last = len(asked.blocks) - 1
+    paused = {"gaps": (MINUTE, 7 * MINUTE)}
+    assert lifetimes(asked, **paused, **RICH) == [(0, "1h"), (last, "1h")]
+    assert lifetimes(asked, **RICH) == []  # no pause so far
+    assert lifetimes(asked, **paused) == []  # nothing that it could lose
+    assert lifetimes(asked, gaps=(MINUTE, 70 * MINUTE), **RICH) == []  # an hour would not have helped
+
+
+def test_what_was_written_for_an_hour_just_before_is_insurance_enough() -> None:
+    asked = talk(*LOOP)
+    size = sum(block.tokens for block in asked.blocks[:-4])
+    paused = {"gaps": (MINUTE, 7 * MINUTE), **RICH}
+    assert lifetimes(asked, long_tokens=size, **paused) == []
+    too_far_back = sum(block.tokens for block in asked.blocks[:5])
+    assert lifetimes(asked, long_tokens=too_far_back, **paused) != []
+
+
+def test_a_client_that_asks_for_an_hour_gets_five_minutes_in_between() -> None:
+    asked = talk(*LOOP, marks="1h")
+    last = len(asked.blocks) - 1
+    size = sum(block.tokens for block in asked.blocks[:-4])
+    assert lifetimes(asked, long_tokens=size, **RICH) == [(last, "5m")]
+    assert lifetimes(asked, long_tokens=size, saved=-RICH["paid"]) == []  # it has lost enough
+    assert lifetimes(asked, **RICH) == []  # nothing protects the rest
+
+
+def test_a_cold_prompt_is_written_for_an_hour_only_where_the_client_says_so() -> None:
+    paused = {"gaps": (7 * MINUTE,), "warm_tokens": 0, **RICH}
+    assert lifetimes(talk(*LOOP), **paused) == []
+    asked = talk(*LOOP, marks="1h")
+    assert lifetimes(asked, **paused) == [(len(asked.blocks) - 1, "5m")]
+
+
+def test_agents_get_five_minutes_from_their_first_call() -> None:
+    asked = talk(read("a", 9_000), marks="1h", identity=Identity(role=Role.SUBAGENT))
+    assert decided(CacheTtl(), asked, known()) == [SetBreakpoint(3, "5m", why=decided(CacheTtl(), asked, known())[0].why)]
+    assert decided(CacheTtl(), talk(read("a", 9_000), marks="1h"), known()) == []
+
+
+def test_a_user_who_pauses_often_is_insured_earlier() -> None:
+    asked = talk(*filler(30), read("a", 1_500))
+    size = sum(block.tokens for block in asked.blocks[:-8])
+    paused = {"gaps": (MINUTE, 7 * MINUTE), "long_tokens": size, **RICH}
+    often = Habits(gaps={Role.MAIN: sorted([MINUTE] * 100 + [9 * MINUTE] * 900)})
+    assert lifetimes(asked, **paused) == []
+    assert decided(CacheTtl(), asked, warm(asked, habits=often, **paused)) != []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [talk(*LOOP, marks=None), talk(*LOOP, model="new"), talk(*LOOP, identity=Identity(role=Role.SIDE))],
+    ids=["no breakpoint", "no price", "the client's own"],
+)
+def test_where_nothing_is_known_or_asked_nothing_is_done(asked: Call) -> None:
+    assert lifetimes(asked, gaps=(7 * MINUTE,), **RICH) == []
