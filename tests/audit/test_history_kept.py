@@ -58,6 +58,13 @@ def test_what_only_the_ledger_holds_is_recalled(ledger, root):
     found, kept = kept_of(root)
     write_history(ledger, found, kept, roots=[root], billing=None, prices=catalogue())
     everything = [member.bonds for member in kept.members]
-    assert gone(ledger, everything, [root], LATE) == []
-    (line,) = gone(ledger, [each for each in everything if each != everything[0]], [root], LATE)
+    assert gone(ledger, everything, [root], LATE) == ([], False)
+    (line,), more = gone(ledger, everything[1:], [root], LATE)
+    assert not more
     assert {reply.message_id for reply in line.replies} in ({"msg_1", "msg_2"}, {"msg_3"})
+
+
+def test_young_replies_that_are_missing_were_taken_away_on_purpose(ledger, root):
+    found, kept = kept_of(root)
+    write_history(ledger, found, kept, roots=[root], billing=None, prices=catalogue())
+    assert gone(ledger, [], [root], 0) == ([], True)

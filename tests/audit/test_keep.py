@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from audit.histories import START, history, sample
+from audit.histories import history, sample
 from reports.ledger_rows import add_call, new_ledger
 from underspend.audit.bills import price
 from underspend.audit.days import Days
 from underspend.audit.groups import counted, grouped
-from underspend.audit.keep import forget, keep, recall, row_id
+from underspend.audit.keep import forget, keep, missing, recall, row_id
 from underspend.audit.totals import total
 from underspend.reports.spend import By, spend
 from underspend.stores.schema import calls, sessions
@@ -63,7 +63,9 @@ def test_the_session_and_its_folder_are_kept(ledger):
 
 def test_replies_whose_transcripts_are_gone_are_recalled(ledger):
     keep(ledger, price(sample()), roots=[ROOT])
-    found = recall(ledger, is_known={"m1"}.__contains__, before=START + 10**15, roots=[ROOT])
+    gone = missing(ledger, is_known={"m1"}.__contains__, roots=[ROOT])
+    assert gone == {row_id(each.reply.message_id): each.reply.at for each in price(sample())[1:]}
+    found = recall(ledger, list(gone))
     again = price(history(*found))
     assert {each.reply.message_id for each in again} == {"m2", "m3", "a1", "h1", "h2"}
     kept = [each for each in price(sample()) if each.reply.message_id != "m1"]
@@ -74,10 +76,10 @@ def test_replies_whose_transcripts_are_gone_are_recalled(ledger):
     }
 
 
-def test_neither_young_replies_nor_those_of_another_folder_are_recalled(ledger):
+def test_replies_of_another_folder_are_not_missing(ledger):
     keep(ledger, price(sample()), roots=[ROOT])
-    assert recall(ledger, is_known=set().__contains__, before=START, roots=[ROOT]) == []
-    assert recall(ledger, is_known=set().__contains__, before=START + 10**15, roots=[Path("/u")]) == []
+    assert missing(ledger, is_known=set().__contains__, roots=[Path("/u")]) == {}
+    assert recall(ledger, []) == []
 
 
 def test_forgetting_leaves_the_gateways_rows(ledger):

@@ -125,3 +125,17 @@ def test_history_is_written_by_a_copy_where_there_can_be_one(call, claude, fille
     alone[0]()
     call("--json")
     assert len(alone) == 1
+
+
+def test_a_ledger_that_cannot_be_used_is_named_once(call, claude, filled, home):  # noqa: F811
+    (home / "ledger.sqlite3").write_text("no ledger")
+    assert call().stderr.count("history is not kept") == 1
+
+
+def test_what_was_found_is_kept_though_nobody_reads_on(call, claude, filled, home, monkeypatch):  # noqa: F811
+    def gone(*_, **__):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("underspend.cli.audit._show", gone)
+    assert isinstance(call().exception, BrokenPipeError)
+    assert len(list((home / "audits").iterdir())) == 1

@@ -80,6 +80,10 @@ def test_a_baseline_that_is_better_ends_with_one(root, tmp_path):
     assert json.loads(worse.stdout)["calls"] == 8
 
 
+def test_the_gateways_ledger_is_another_source(root):
+    assert run("--ledger").stdout == "No calls recorded there.\n"
+
+
 def test_nothing_recorded(root, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -38,7 +38,7 @@ class FlatRates:
 class FlatPrices:
     """Every known model costs its rate for each prompt token; the worst case is ten times that."""
 
-    known: ClassVar = {"dear": 10, "cheap": 1}
+    known: ClassVar = {"dear": 10, "middle": 5, "cheap": 1}
     step: int | None = None
     minimum = 0
 

@@ -11,7 +11,12 @@ SYSTEM = Block(Section.SYSTEM, "text", "system", b"s", 350, 100, "5m")
 THINKING = Block(Section.MESSAGES, "thinking", "assistant", b"t", 35, 10, message=3, role="assistant")
 SAID = Block(Section.MESSAGES, "text", "assistant", b"a", 35, 10, message=5, role="assistant")
 ASKED = call(
-    blocks=(SYSTEM, *(result(f"t{at}", tokens=100) for at in range(4)), SAID, result("new", tokens=100, breakpoint="5m"))
+    blocks=(
+        SYSTEM,
+        *(result(f"t{at}", tokens=100) for at in range(4)),
+        SAID,
+        result("new", tokens=100, breakpoint="5m"),
+    )
 )
 
 

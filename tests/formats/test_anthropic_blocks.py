@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from underspend.core.call import Block, Section
+from underspend.audit import wire_prompt
+from underspend.core.call import Block, Section, Verb
 from underspend.formats import anthropic_blocks
 from underspend.formats.anthropic_blocks import Anatomist, Anatomy
+from underspend.promptcache import facts
 
 EPHEMERAL = {"type": "ephemeral"}
 TOOL = {"name": "Read", "description": "reads", "input_schema": {"type": "object"}}
@@ -195,3 +197,85 @@ def test_parts_that_are_no_json_have_no_blocks(raw: bytes) -> None:
     for name in ("tools", "system", "messages"):
         parts = {"tools": b"[]", "system": b"[]", "messages": b"[]", name: raw}
         assert Anatomist().anatomy(**parts) == Anatomy()
+
+
+def test_the_order_of_keys_inside_an_input_or_a_schema_is_content() -> None:
+    one, other = ({**USE, "input": dict(pairs)} for pairs in ([("a", 1), ("b", 2)], [("b", 2), ("a", 1)]))
+    assert (
+        only({"role": "assistant", "content": [one]}).digest != only({"role": "assistant", "content": [other]}).digest
+    )
+    schemas = [{**TOOL, "input_schema": dict(pairs)} for pairs in ([("a", 1), ("b", 2)], [("b", 2), ("a", 1)])]
+    assert len({anatomy(tools=[each]).blocks[0].digest for each in schemas}) == 2
+
+
+def test_a_result_says_the_same_in_either_notation_and_for_any_use() -> None:
+    listed = {**RESULT, "content": [{"type": "text", "text": RESULT["content"]}]}
+    other = {**RESULT, "tool_use_id": "toolu_2"}
+    blocks = [
+        only({"role": "user", "content": [part]}) for part in (RESULT, listed, {**RESULT, "is_error": None}, other)
+    ]
+    assert len({block.digest for block in blocks[:3]}) == 1
+    assert blocks[3].digest != blocks[0].digest
+    assert len({block.says for block in blocks}) == 1
+    assert only(PROMPT).says is None
+
+
+def test_a_block_knows_its_message_and_what_its_tool_did() -> None:
+    use = {**USE, "input": {"file_path": "/a", "offset": 5, "limit": 9}}
+    blocks = anatomy([PROMPT, {"role": "assistant", "content": [use]}, {"role": "user", "content": [RESULT]}]).blocks
+    assert [(block.message, block.role, block.verb, block.span) for block in blocks] == [
+        (0, "user", None, (0, 0)),
+        (1, "assistant", Verb.READ, (5, 9)),
+        (2, "user", Verb.READ, (5, 9)),
+    ]
+    assert blocks[1].subject == blocks[2].subject is not None
+    failed = anatomy(
+        [{"role": "assistant", "content": [use]}, {"role": "user", "content": [{**RESULT, "is_error": True}]}]
+    )
+    assert [block.is_error for block in failed.blocks] == [False, True]
+    assert [block.message for block in anatomy(system="s", tools=[TOOL]).blocks] == [-1, -1]
+
+
+def test_an_empty_text_has_no_tokens() -> None:
+    assert only({"role": "user", "content": [{"type": "text", "text": ""}]}).tokens == 0
+
+
+def test_a_breakpoint_inside_a_result_is_the_results() -> None:
+    inner = {"type": "text", "text": "x", "cache_control": {**EPHEMERAL, "ttl": "1h"}}
+    assert only({"role": "user", "content": [{**RESULT, "content": [inner]}]}).breakpoint == "1h"
+
+
+EFFORT = {"role": "system", "content": [], "output_config": {"effort": "low"}}
+LATE = {"name": "Late", "description": "found", "defer_loading": True}
+FOUND = {**RESULT, "content": [{"type": "tool_reference", "tool_name": "Late"}]}
+BODIES: list[dict[str, Any]] = [
+    {"system": "s", "tools": [TOOL], "messages": [PROMPT]},
+    {"system": [{"type": "text", "text": "s", "cache_control": EPHEMERAL}], "tools": [TOOL], "messages": [PROMPT]},
+    {"messages": [PROMPT, EFFORT, PROMPT]},
+    {"messages": [PROMPT, PROMPT]},
+    {"messages": [{**PROMPT, "output_config": {"effort": "low"}}, {"role": "assistant", "content": [USE]}]},
+    {
+        "tools": [TOOL, LATE],
+        "messages": [PROMPT, {"role": "assistant", "content": [USE]}, {"role": "user", "content": [FOUND]}],
+    },
+    {"tools": [TOOL, {**LATE, "description": "other"}], "messages": [{"role": "user", "content": [FOUND]}]},
+    {
+        "messages": [
+            {"role": "user", "content": [RESULT, {**RESULT, "content": [{"text": "seven lines", "type": "text"}]}]}
+        ]
+    },
+]
+
+
+def test_blocks_are_equal_where_the_prompt_cache_takes_them_for_equal() -> None:
+    """Two views of a body must agree: the blocks that strategies see and the prompt that the simulated cache sees."""
+    named: dict[bytes, object] = {}
+    found: dict[object, bytes] = {}
+    for body in BODIES:
+        parts = {key: body.get(key, []) for key in ("tools", "system")}
+        blocks = [block for block in anatomy(body["messages"], **parts).blocks if block.kind != "deferred_tool"]
+        seen = list(wire_prompt._pieces(body, facts("claude-opus-4-5-20251101"), lambda _: 1))
+        assert len(seen) == len(blocks)
+        for block, piece in zip(blocks, seen, strict=True):
+            assert named.setdefault(block.digest, piece.identity) == piece.identity
+            assert found.setdefault(piece.identity, block.digest) == block.digest

@@ -9,7 +9,7 @@ from replies import events, message
 from underspend.core.engine import Step
 from underspend.core.strategy import State, Strategy
 from underspend.gateway.routes import classify
-from underspend.gateway.transport import UpstreamUnreachableError
+from underspend.gateway.transport import ClientGoneError, UpstreamUnreachableError
 from underspend.strategies.budget import Budget
 from underspend.strategies.model_rules import ModelRules, Rule
 
@@ -203,3 +203,10 @@ def test_a_gateway_told_to_stop_settles_what_it_cancels_as_interrupted():
 
     asyncio.run(stop())
     assert row(made)["outcome"] == "interrupted"
+
+
+def test_a_client_that_leaves_while_its_body_is_sent_is_an_abort():
+    made = pipeline(Upstream([], error=ClientGoneError()))
+    with pytest.raises(ClientGoneError):
+        handle(made)
+    assert row(made)["outcome"] == "aborted"

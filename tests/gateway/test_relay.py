@@ -56,3 +56,15 @@ def test_a_bad_line_in_batch_results_costs_that_line_only():
     (row,) = made.books.ledger.calls.values()
     assert row["cost_pico"] * 2 == 100 * 4_000_000 + 10 * 20_000_000
     assert made.status.snapshot()["faults"][0]["component"] == "batch results"
+
+
+def test_a_get_with_a_body_is_passed_on_with_it():
+    upstream = Upstream([b"{}"])
+    handle(relay(upstream), "GET", "/v1/models", b"abc", [(b"content-length", b"3")])
+    assert upstream.sent[0][3] == b"abc"
+
+
+def test_a_list_of_batches_that_breaks_off_is_an_upstream_that_broke_off():
+    told = handle(relay(Upstream([b'{"data"'], cut=True)), "GET", "/v1/messages/batches")
+    assert told.status == 502
+    assert b"the gateway failed" not in told.body

@@ -11,7 +11,9 @@ def test_the_fake_provider_says_the_same_of_every_model(model):
     assert known.thinking == model.default_thinking
     assert known.strips_thinking == model.strips_thinking
     assert known.ignores_speed == model.ignores_speed
+    assert known.binds_thinking == model.binds_thinking
 
 
 def test_an_unknown_model_has_the_commonest_facts():
     assert facts("claude-unheard-of").effort == "high"
+    assert facts("claude-unheard-of").binds_thinking

@@ -19,12 +19,23 @@ RICH = {"paid": from_usd(1000)}
 
 
 def block(kind: str = "text", tokens: int = 100, **more: Any) -> Block:
-    base = {"section": Section.MESSAGES, "label": kind, "digest": f"{kind} {tokens} {more}".encode(), "size": tokens * 4}
+    base = {
+        "section": Section.MESSAGES,
+        "label": kind,
+        "digest": f"{kind} {tokens} {more}".encode(),
+        "size": tokens * 4,
+    }
     return Block(kind=kind, tokens=tokens, **{**base, **more})
 
 
 def read(subject: str = "a", tokens: int = 1000, **more: Any) -> dict[str, Any]:
-    return {"verb": Verb.READ, "subject": subject.encode(), "tokens": tokens, "says": f"{subject} {tokens}".encode(), **more}
+    return {
+        "verb": Verb.READ,
+        "subject": subject.encode(),
+        "tokens": tokens,
+        "says": f"{subject} {tokens}".encode(),
+        **more,
+    }
 
 
 def edit(subject: str = "a", **more: Any) -> dict[str, Any]:
@@ -32,7 +43,13 @@ def edit(subject: str = "a", **more: Any) -> dict[str, Any]:
 
 
 def run(subject: str = "a", tokens: int = 1000, **more: Any) -> dict[str, Any]:
-    return {"verb": Verb.RUN, "subject": subject.encode(), "tokens": tokens, "says": f"{subject} {tokens}".encode(), **more}
+    return {
+        "verb": Verb.RUN,
+        "subject": subject.encode(),
+        "tokens": tokens,
+        "says": f"{subject} {tokens}".encode(),
+        **more,
+    }
 
 
 def filler(calls: int) -> list[dict[str, Any]]:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from strategies.talks import MINUTE, block, decided, filler, known, places, read, talk, warm
 from core.calls import FlatPrices
+from strategies.talks import MINUTE, block, decided, filler, known, places, read, talk, warm
 from underspend.core.call import Identity, Role, Section
 from underspend.core.conversation import Habits
 from underspend.core.edits import SetBreakpoint

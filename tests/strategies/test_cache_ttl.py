@@ -60,8 +60,18 @@ def test_a_cold_prompt_is_written_for_an_hour_only_where_the_client_says_so() ->
 
 def test_agents_get_five_minutes_from_their_first_call() -> None:
     asked = talk(read("a", 9_000), marks="1h", identity=Identity(role=Role.SUBAGENT))
-    assert decided(CacheTtl(), asked, known()) == [SetBreakpoint(3, "5m", why=decided(CacheTtl(), asked, known())[0].why)]
+    assert decided(CacheTtl(), asked, known()) == [
+        SetBreakpoint(at, "5m", why="an agent does not pause") for at in (0, 3)
+    ]
     assert decided(CacheTtl(), talk(read("a", 9_000), marks="1h"), known()) == []
+
+
+def test_a_conversation_that_pauses_all_the_time_is_insured_for_the_premium_alone() -> None:
+    asked = talk(*LOOP)
+    paced = {"gaps": (MINUTE,) * 18 + (7 * MINUTE,) * 2, "paid": 10**6}
+    assert lifetimes(asked, **paced) != []
+    assert lifetimes(asked, **{**paced, "gaps": (MINUTE,) * 19 + (7 * MINUTE,) * 2}) == []
+    assert lifetimes(asked, **{**paced, "paid": 10**5}) == []
 
 
 def test_a_user_who_pauses_often_is_insured_earlier() -> None:

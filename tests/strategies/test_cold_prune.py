@@ -23,19 +23,18 @@ def test_what_was_touched_since_what_is_short_and_what_agents_said_stays() -> No
     assert decided(ColdPrune(), asked, known()) == []
 
 
-def test_a_warm_prompt_is_cut_only_when_it_has_earned_it() -> None:
-    asked = talk(read(tokens=20_000), *filler(40))
-    assert places(decided(ColdPrune(), asked, warm(asked, **RICH))) == [results(asked)[0]]
-    assert decided(ColdPrune(), asked, warm(asked)) == []
-    assert decided(ColdPrune(when_warm=False), asked, warm(asked, **RICH)) == []
+def test_a_warm_prompt_is_cut_only_if_you_say_so_and_it_has_earned_it() -> None:
+    asked, too = talk(read(tokens=20_000), *filler(40)), ColdPrune(when_warm=True)
+    assert places(decided(too, asked, warm(asked, **RICH))) == [results(asked)[0]]
+    assert decided(too, asked, warm(asked)) == []
+    assert decided(ColdPrune(), asked, warm(asked, **RICH)) == []
 
 
 def test_models_that_bind_their_thinking_are_pruned_behind_it_only() -> None:
     old = [read(), *filler(11)]
     assert decided(ColdPrune(), talk(*old, thinks=True), known()) == []
     free = talk(*old, thinks=True, model="claude-opus-4-5-20251101")
-    edits = list(ColdPrune(when_warm=False).decide(free, known()))
-    assert places(edits) == [results(free)[0]]
+    assert places(decided(ColdPrune(), free, known())) == [results(free)[0]]
 
 
 def test_side_calls_stay() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from strategies.talks import RICH, MINUTE, decided, edit, filler, known, places, read, results, run, talk, warm
+from strategies.talks import MINUTE, RICH, decided, edit, filler, known, places, read, results, run, talk, warm
 from underspend.core.call import Identity, Role
 from underspend.strategies.drop_stale_results import DropStaleResults
 

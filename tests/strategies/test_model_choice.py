@@ -27,10 +27,12 @@ def test_a_conversation_begins_on_the_model_of_your_choice_and_stays_there() -> 
 
 
 def test_one_that_runs_elsewhere_changes_over_when_it_is_cold_or_pays() -> None:
-    assert model(calls=9, model="dear") == "cheap"
-    assert model(calls=1, warm_tokens=5_000, model="dear", **RICH) is None
-    assert model(calls=9, warm_tokens=5_000, model="dear", **RICH) == "cheap"
-    assert model(calls=9, warm_tokens=5_000, model="dear") == "cheap"  # the cheap one writes for less than the dear reads
+    """The middle one takes in at 50 what the dear one reads at 10, and then reads at 5: that takes 8 calls."""
+    middle = ModelChoice(choices=(Choice(to="middle"),))
+    warm = {"warm_tokens": 5_000, "model": "dear", **RICH}
+    assert model(middle, calls=9, model="dear") == "middle"
+    assert [model(middle, calls=calls, **warm) for calls in (1, 7, 8)] == [None, None, "middle"]
+    assert model(middle, calls=8, **{**warm, "paid": 0}) is None
 
 
 def test_the_main_loop_and_side_calls_stay() -> None:

@@ -45,8 +45,8 @@ def test_effort_is_never_raised_nor_the_main_loops_touched(asked: dict[str, Any]
     assert effort(asked=asked) is None
 
 
-def test_what_is_not_said_is_the_models_own() -> None:
-    assert effort(asked={"effort": None}) == "low"
+def test_a_call_that_asks_for_none_may_not_know_any() -> None:
+    assert effort(asked={"effort": None}) is None
 
 
 def test_an_effort_that_is_none_is_refused() -> None:

@@ -16,12 +16,12 @@ def test_a_long_result_is_shortened_when_it_comes_in() -> None:
     asked = talk(*filler(2), LONG)
     (edit,) = decided(TrimResults(), asked, warm(asked))
     assert isinstance(edit, ShortenContent)
-    assert (edit.at, edit.head, edit.tail) == (results(asked)[-1], 4_000, 2_000)
-    assert edit.tokens <= 2_000
+    assert (edit.at, edit.head, edit.tail) == (results(asked)[-1], 3_000, 1_500)
+    assert edit.tokens <= 1_500
 
 
 def test_what_is_cached_or_short_stays() -> None:
-    cached, short = talk(LONG, *filler(2)), talk(read(tokens=2_000))
+    cached, short = talk(LONG, *filler(2)), talk(read(tokens=1_500))
     assert decided(TrimResults(), cached, warm(cached)) == []
     assert decided(TrimResults(), short, warm(short)) == []
     assert places(decided(TrimResults(), cached, known())) == [results(cached)[0]]

@@ -66,6 +66,8 @@ CLIENTS = st.sampled_from(["none", "system", "5m", "1h", "top"])
 def conversations(draw: st.DrawFn) -> Bodies:
     """The bodies of one conversation with the times they are sent, each the one before and more."""
     body: dict[str, Any] = {"model": draw(st.sampled_from(MODELS)), "max_tokens": 8_000}
+    if draw(st.booleans()):
+        body["output_config"] = {"effort": "high"}
     body["system"] = [{"type": "text", "text": "You help. " * draw(st.sampled_from([10, 2_000]))}]
     body["tools"] = [{"name": "Read", "description": "reads", "input_schema": {"type": "object"}}]
     client, messages = draw(CLIENTS), [{"role": "user", "content": "look at it"}]

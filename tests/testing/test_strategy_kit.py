@@ -37,7 +37,7 @@ EAGER: list[Strategy] = [
     DedupeReads(min_tokens=50),
     TrimResults(most_tokens=400, head=800, tail=200),
     DropStaleResults(min_tokens=30, keep_calls=1),
-    ColdPrune(keep_calls=1, min_tokens=100, head=150, tail=50),
+    ColdPrune(keep_calls=1, min_tokens=100, head=150, tail=50, when_warm=True),
     StayBelowTier(keep_calls=0),
     TrimHistory(budget_tokens=4_000, roles=(Role.MAIN,)),
     CacheBreakpoints(),

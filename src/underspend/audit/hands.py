@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from underspend.readers.claude_code.reading import Progress
     from underspend.readers.claude_code.records import Extract, Source
 
-WORTH_A_PROCESS = 12_000_000
+WORTH_A_PROCESS = 24_000_000
 """Bytes from which on a second process is faster than its making."""
 
 

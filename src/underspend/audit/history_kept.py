@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from underspend.audit.bills import Billed, price
-from underspend.audit.keep import keep, recall
+from underspend.audit.keep import keep, missing, recall
 from underspend.audit.kept import Kept
 from underspend.audit.surroundings import DEFAULT_RETENTION_DAYS
 from underspend.core.history import Timeline
@@ -24,11 +24,17 @@ _MANY = 8_000
 """Replies that are written at once; no more than a few times as many are in memory."""
 
 
-def gone(engine: Engine, known: Iterable[bytes], roots: Sequence[Path], now: int) -> list[Timeline]:
-    """The replies that only the ledger holds; `known` are the bonds of the transcripts that are there."""
+def gone(engine: Engine, known: Iterable[bytes], roots: Sequence[Path], now: int) -> tuple[list[Timeline], bool]:
+    """The replies that only the ledger holds, and whether it holds more of them than these.
+
+    `known` are the bonds of the transcripts that are there. The client deletes none that is younger than a month, so
+    younger replies that are missing were taken away on purpose: they are left out until they are older.
+    """
     numbers = set(array("Q", b"".join(known)))
+    times = missing(engine, is_known=lambda name: number_of("reply", name) in numbers, roots=roots)
     before = now - DEFAULT_RETENTION_DAYS * _DAY
-    return recall(engine, is_known=lambda name: number_of("reply", name) in numbers, before=before, roots=roots)
+    old = [name for name, at in times.items() if at < before]
+    return (recall(engine, old) if old else []), len(old) < len(times)
 
 
 def write(  # noqa: PLR0913  # each says one thing of the replies

@@ -59,26 +59,23 @@ def keep(engine: Engine, billed: Sequence[Billed], *, roots: Sequence[Path] = ()
         return Kept(added=len(new), removed=removed, total=connection.execute(count).scalar_one())
 
 
-def recall(engine: Engine, *, is_known: Callable[[str], bool], before: int, roots: Sequence[Path]) -> list[Timeline]:
-    """Kept replies whose transcripts are gone, as timelines of replies alone.
+def missing(engine: Engine, *, is_known: Callable[[str], bool], roots: Sequence[Path]) -> dict[str, int]:
+    """The times (µs) of kept replies below `roots` that are not known by their message id, by the ids of their rows."""
+    ours = (calls.c.endpoint == TRANSCRIPT, calls.c.upstream.in_([_name(root) for root in roots]))
+    with engine.connect() as connection:
+        kept = connection.execute(select(calls.c.id, calls.c.message_id, calls.c.started_at).where(*ours))
+        return {row.id: row.started_at for row in kept if not is_known(row.message_id)}
 
-    Those are the ones below `roots` that are not known by their message id and older than `before` (µs): the client
-    deletes none that are younger, so a younger one that is missing was taken away on purpose.
-    """
-    ours = (
-        calls.c.endpoint == TRANSCRIPT,
-        calls.c.started_at < before,
-        calls.c.upstream.in_([_name(root) for root in roots]),
-    )
+
+def recall(engine: Engine, gone: Sequence[str]) -> list[Timeline]:
+    """Kept replies whose transcripts are gone, by the ids of their rows, as timelines of replies alone."""
     found: dict[tuple[str | None, str | None], Timeline] = {}
     with engine.connect() as connection:
-        kept = connection.execute(select(calls.c.id, calls.c.message_id).where(*ours))
-        gone = [row.id for row in kept if not is_known(row.message_id)]
         rows: list[RowMapping] = []
         for at in range(0, len(gone), _MANY):
             rows += connection.execute(select(calls).where(calls.c.id.in_(gone[at : at + _MANY]))).mappings()
-        for row in sorted(rows, key=lambda row: (row["started_at"], row["id"])):
-            found.setdefault((row["session"], row["agent"]), _timeline(row)).events.append(_answered(row))
+    for row in sorted(rows, key=lambda row: (row["started_at"], row["id"])):
+        found.setdefault((row["session"], row["agent"]), _timeline(row)).events.append(_answered(row))
     return list(found.values())
 
 

@@ -120,8 +120,11 @@ class Store:
             unfinished.replace(self.path)
             _thin_out(self.path.parent)
 
-    def note(self, paths: Collection[bytes], ledger: str) -> None:
-        """Keep that the replies of some files, as they were read, are in a ledger now."""
+    def note(self, paths: Collection[bytes], ledger: str, recalled_for: str | None = None) -> None:
+        """Keep that the replies of some files, as they were read, are in a ledger now.
+
+        `recalled_for` says of a new ledger that there is nothing else in it.
+        """
         kept = self.load()
         if kept.ledger != ledger:
             kept.ledger = ledger
@@ -129,6 +132,8 @@ class Store:
                 member.in_ledger = False
         for member in kept.members:
             member.in_ledger = member.in_ledger or member.path in paths
+        if recalled_for is not None:
+            kept.recalled_for, kept.recalled = recalled_for, None
         self.save(kept)
 
 

@@ -71,8 +71,11 @@ def _run(options: Mapping[str, Any], *, short: bool) -> None:
         if report is None and options.get("form") != "json":
             _say_nothing_there(run.roots)
             return
-        _show(report or run.nothing(), options, short=short)
-        run.keep(report)
+        try:
+            _show(report or run.nothing(), options, short=short)
+        finally:
+            # Also where nobody reads on (`| head`): the next run would do all of this again.
+            run.keep(report)
 
 
 @contextmanager

@@ -161,34 +161,42 @@ class Run:
         self._recall_into(history)
         return chosen(history, self._context(self._gather(())))
 
-    def _recall_into(self, history: History) -> None:
+    def _recall_into(self, history: History) -> bool:
+        """Add the replies that only the ledger holds; gives whether there are more that are still too young."""
         from underspend.audit.ledger_glance import identity
 
         if self._uses_ledger and identity(self._settings.ledger.url) and self._parted is not None:
             from underspend.audit.history_kept import gone
 
             with self._ledger() as engine:
+                self._uses_ledger = engine is not None
                 if engine is not None:
                     bonds = [member.bonds for member in self._parted.kept.members]
-                    history.timelines += gone(engine, bonds, self.roots, self._now)
+                    lines, more = gone(engine, bonds, self.roots, self._now)
+                    history.timelines += lines
+                    return more
+        return False
 
     def _with_recalled(self, made: Parted) -> Parted:
-        """The parts, and one of the replies whose transcripts are gone. It is asked for again only once a day."""
+        """The parts, and one of the replies whose transcripts are gone.
+
+        That is asked for again where a transcript went, and once a day while some replies are too young for it.
+        """
         from underspend.audit.ledger_glance import identity
 
         ledger = identity(self._settings.ledger.url) if self._uses_ledger else ""
         if not ledger:
             return made
-        kept, wanted = made.kept, f"{ledger} {self._now // _DAY} {made.kept.losses}"
-        if kept.recalled_for == wanted:
+        kept, wanted = made.kept, asked_of(ledger, made.kept.losses)
+        today = f"{wanted} {self._now // _DAY}"
+        if kept.recalled_for in {wanted, today}:
             return replace(made, parts=[*made.parts, kept.recalled]) if kept.recalled else made
         from underspend.audit.part import part_of
         from underspend.core.history import History
 
         history = History()
         self._parted = made
-        self._recall_into(history)
-        kept.recalled_for = wanted
+        kept.recalled_for = today if self._recall_into(history) else wanted
         kept.recalled = part_of(history, self._looking(made.around)) if history.timelines else None
         return replace(made, parts=[*made.parts, kept.recalled] if kept.recalled else made.parts, is_new=True)
 
@@ -217,7 +225,7 @@ class Run:
         from underspend.pricing.catalogue import catalogue
 
         prices = catalogue().with_overrides(self._settings.prices) if self._settings.prices else catalogue()
-        made = self._parted
+        made, before = self._parted, identity(self._settings.ledger.url)
         with self._ledger() as engine, self._alone() as is_alone:
             if engine is None or made is None or not is_alone:
                 return
@@ -226,7 +234,9 @@ class Run:
             except DatabaseError as error:
                 click.echo(f"underspend: history is not kept: {error.orig}", err=True)
                 return
-            self._store.note(set(written), identity(self._settings.ledger.url))
+            ledger = identity(self._settings.ledger.url)
+            # A ledger that was made just now holds nothing that is not here.
+            self._store.note(set(written), ledger, asked_of(ledger, made.kept.losses) if not before else None)
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -260,6 +270,11 @@ class Run:
                 engine.dispose()
 
 
+def asked_of(ledger: str, losses: int) -> str:
+    """What the replies that only the ledger holds depend on."""
+    return f"{ledger} {losses}"
+
+
 def can_go_on_alone() -> bool:
     """Whether this is a process of its own, from which a copy can go on when it has ended."""
     return sys.platform == "linux" and sys.stdout is sys.__stdout__ and threading.active_count() == 1
@@ -267,8 +282,9 @@ def can_go_on_alone() -> bool:
 
 def go_on_alone(work: Callable[[], None]) -> None:
     """Let a copy of this process do something that nobody waits for, with no terminal and at a low priority."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
     try:
         if os.fork():
             return

@@ -18,7 +18,7 @@ from underspend.config import load
 from underspend.reports.periods import parse, zone
 
 if TYPE_CHECKING:
-    from underspend.audit.replay.traffic import Tick
+    from underspend.audit.replay.traffic import Tick, Traffic
     from underspend.config import Settings
     from underspend.core.history import History
     from underspend.pricing.catalogue import Catalogue
@@ -37,6 +37,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="As strategies.cache_ttl.state=off.")
 @click.option("--since", metavar="WHEN", help="Count calls from a date, a time, today, week, month or an age: 7d, 12h.")
 @click.option("--root", "roots", multiple=True, type=click.Path(exists=True, path_type=Path), help="Read this instead.")
+@click.option("--ledger", is_flag=True, help="Replay what the gateway recorded, not Claude Code's transcripts.")
 @click.option("--each/--no-each", default=None, help=f"Try all else, too [default: up to {_MOST_TRIED:,} calls].")
 @click.option("--baseline", type=_FILE, help="An earlier --json: ends with 1 if this is worse.")
 @click.option("--json", "form", flag_value="json", help="Write JSON.")
@@ -52,24 +53,29 @@ def command(**options: Any) -> None:
     """
     home = load()
     begin = _instant(options["since"], options["timezone"] or home.report.timezone or None)
-    history, prices = _read(list(options["roots"]), home)
     if options["is_check"]:
-        show_check(history, prices, begin=begin, as_json=options["form"] == "json")
+        show_check(
+            _history(list(options["roots"]), home), _prices(home), begin=begin, as_json=options["form"] == "json"
+        )
         return
-    made = _replayed(history, prices, options, begin)
+    made = _replayed(home, options, begin)
     if made is None:
         click.echo("No calls recorded there.")
     else:
         _show(made, options)
 
 
-def _read(roots: list[Path], settings: Settings) -> tuple[History, Catalogue]:
+def _prices(settings: Settings) -> Catalogue:
     from underspend.pricing.catalogue import catalogue
+
+    return catalogue().with_overrides(settings.prices) if settings.prices else catalogue()
+
+
+def _history(roots: list[Path], settings: Settings) -> History:
     from underspend.readers.claude_code import default_roots, read_history
 
-    prices = catalogue().with_overrides(settings.prices) if settings.prices else catalogue()
     folders = roots or default_roots(os.environ, sys.platform)
-    return read_history(folders, cache=settings.paths.data / "transcripts"), prices
+    return read_history(folders, cache=settings.paths.data / "transcripts")
 
 
 def _instant(since: str | None, named: str | None) -> int | None:
@@ -81,23 +87,35 @@ def _instant(since: str | None, named: str | None) -> int | None:
         raise click.BadParameter(str(error), param_hint="--since") from None
 
 
-def _replayed(history: History, prices: Catalogue, options: Mapping[str, Any], begin: int | None) -> WhatIf | None:
-    from underspend.audit.replay.traffic import traffic
+def _replayed(settings: Settings, options: Mapping[str, Any], begin: int | None) -> WhatIf | None:
+    from underspend.audit.replay.undisturbed import undisturbed
     from underspend.audit.whatif import Replays, outcome
     from underspend.audit.whatif_findings import findings
     from underspend.audit.whatif_policy import policy
     from underspend.reports.whatif.result import WhatIf
 
     chosen = policy(options["policy"], options["settings"])
-    made = traffic(history, prices, since=begin)
-    if not any(asked.counted for asked in made.calls):
-        return None
-    tried = options["each"] if options["each"] is not None else len(made.calls) <= _MOST_TRIED
-    with _progress() as ticks:
-        replays = Replays(made, ticks)
-        result = outcome(replays, chosen.steps, others=tried)
-        found = findings(replays, result, chosen.steps) if tried else []
+    with undisturbed():
+        made = _traffic(settings, options, begin)
+        if not any(asked.counted for asked in made.calls):
+            return None
+        tried = options["each"] if options["each"] is not None else len(made.calls) <= _MOST_TRIED
+        with _progress() as ticks:
+            replays = Replays(made, ticks)
+            result = outcome(replays, chosen.steps, others=tried)
+            found = findings(replays, result, chosen.steps) if tried else []
     return WhatIf(policy=chosen, outcome=result, findings=found, tried=tried)
+
+
+def _traffic(settings: Settings, options: Mapping[str, Any], begin: int | None) -> Traffic:
+    if options["ledger"]:
+        from underspend.audit.replay.ledger import ledger_traffic
+
+        with reading.reading(options["timezone"]) as found:
+            return ledger_traffic(found.engine, _prices(settings), since=begin)
+    from underspend.audit.replay.traffic import traffic
+
+    return traffic(_history(list(options["roots"]), settings), _prices(settings), since=begin)
 
 
 @contextmanager

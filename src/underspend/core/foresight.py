@@ -58,7 +58,10 @@ def written_at(blocks: Sequence[Block], rates: Rates) -> Money:
     return rates.cache_write_1h if ttl == _LONG else rates.cache_write_5m
 
 
-def can_bear(loss: Money, ctx: Context) -> bool:
-    """Whether the conversation stays within the bound even if all of this is lost, and nothing is gained for it."""
+def can_bear(loss: Money, ctx: Context, *, by_then: Money = 0) -> bool:
+    """Whether the conversation stays within the bound even if all of this is lost, and nothing is gained for it.
+
+    `by_then` is the least that will have been paid, besides what has been already, when it is lost.
+    """
     talk = ctx.conversation
-    return (talk.saved - loss) * _BEARABLE_PART >= -talk.paid
+    return (talk.saved - loss) * _BEARABLE_PART >= -(talk.paid + by_then)

@@ -31,6 +31,7 @@ from underspend.gateway.status import Status
 from underspend.gateway.tap import Tap
 from underspend.gateway.transport import (
     BodyTooLargeError,
+    ClientGoneError,
     Request,
     Responder,
     Upstream,
@@ -88,6 +89,9 @@ class Pipeline:
             end = await self._forward(request, responder, route, entry, sent)
         except asyncio.CancelledError:
             end = _unseen_end(entry, responder)
+            raise
+        except ClientGoneError:
+            end = End(outcome=Outcome.ABORTED)
             raise
         finally:
             reply = self.books.settle(entry, replace(end, duration_us=elapsed_us() - began))

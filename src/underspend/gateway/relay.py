@@ -19,8 +19,6 @@ from underspend.gateway.transport import (
     UpstreamUnreachableError,
 )
 
-_WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
-
 
 @dataclass(slots=True, kw_only=True)
 class Relay:
@@ -34,15 +32,18 @@ class Relay:
     async def handle(self, request: Request, responder: Responder, route: Route) -> None:
         """Serve one request."""
         fields = headers.forwarded(request.headers)
-        body = request.chunks() if request.method in _WITH_BODY and _has_body(request) else None
+        body = request.chunks() if _has_body(request) else None
         try:
             reply = await self.upstream.send(request.method, target_of(route, request.query), fields, body)
         except UpstreamUnreachableError as error:
             await refusals.unreachable(responder, str(error))
             return
-        results = None
         if route.endpoint == "batches":
-            reply = await rewritten(reply, request.headers, route.prefix)
+            try:
+                reply = await rewritten(reply, request.headers, route.prefix)
+            except UpstreamCutError as error:
+                await refusals.unreachable(responder, str(error))
+                return
         elif route.endpoint == "batch_results":
             identity = self.identifier.identify(headers.as_mapping(request.headers), None, route)
             results = Results(reply, self.books, identity, self.status.fault)

@@ -11,6 +11,7 @@ from underspend.core.call import Block, Call, Role
 from underspend.core.context import Context
 from underspend.core.edits import Edit, SetBreakpoint
 from underspend.core.foresight import Chance, can_bear
+from underspend.core.money import Money
 from underspend.core.ports import Rates
 from underspend.core.strategy import State, Strategy
 from underspend.promptcache.cache import LIFETIMES
@@ -27,6 +28,7 @@ _MISSES = Chance(16, 1000)
 
 _PRIOR_CALLS = 100
 _PRIOR_CALLS_HERE = 50
+_CALLS_A_PAUSE = 10
 _LOOKBACK = 20
 _BLOCKS_TO_COME = 6
 """What the next call is taken to add: words, a use or two, their results. Behind that the lookback must still reach."""
@@ -38,13 +40,13 @@ class CacheTtl(Strategy):
 
     An hour's lifetime for a call's few new tokens keeps the whole prompt before them alive for an hour, so one such
     write every few calls insures all. A client that asks for an hour is given five minutes between those writes. One
-    that asks for five minutes is insured once the conversation has had `pauses` pauses of five to sixty minutes and
-    has saved enough to bear the worst that can come of it.
+    that asks for five minutes is insured once the conversation has paused for five to sixty minutes and could bear the
+    worst that can come of it, or has had `pauses` such pauses and one in ten calls.
     """
 
     name: ClassVar[str] = "cache_ttl"
     default_state: ClassVar[State] = State.ON
-    pauses: int = 1
+    pauses: int = 2
 
     def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:
         """The lifetime that costs less on average, on the last breakpoint and on those that must not ask for less."""
@@ -57,27 +59,41 @@ class CacheTtl(Strategy):
         if wanted == asked:
             return
         if wanted == SHORT:
-            yield SetBreakpoint(marks[-1], SHORT, why="what was written for an hour just before keeps the rest alive")
+            yield from _for_minutes(call, marks)
             return
         for at in marks:
             yield SetBreakpoint(at, LONG, why="pauses of over five minutes are usual here; so all of it outlives one")
 
     def _lifetime(self, call: Call, last: int, ctx: Context, rates: Rates) -> str:
-        talk = ctx.conversation
+        warm = ctx.conversation.warm_tokens
         upto = call.blocks[: last + 1]
         size = sum(block.tokens for block in upto)
         dearer = rates.cache_write_1h - rates.cache_write_5m
-        premium = max(0, size - talk.warm_tokens) * dearer
-        missing = talk.warm_tokens * dearer
-        exposed = size - _insured(upto, size, talk.long_tokens)
+        premium, missing = max(0, size - warm) * dearer, warm * dearer
+        exposed = size - _insured(upto, size, ctx.conversation.long_tokens)
         loss = exposed * (rates.cache_write_5m - rates.cache_read)
         pays = _chance(call, ctx).weighs_more(loss, premium + missing * _MISSES.hits // _MISSES.of)
-        if call.blocks[last].breakpoint == LONG:
-            # Five minutes save the premium; all that is exposed is lost if a pause comes now. Agents do not pause.
-            is_safe = call.identity.role is Role.SUBAGENT or can_bear(loss - premium, ctx)
-            return SHORT if is_safe and not pays else LONG
-        seen = bisect_right(talk.gaps, LIFETIMES[LONG]) - bisect_right(talk.gaps, LIFETIMES[SHORT])
-        return LONG if pays and seen >= self.pauses and can_bear(premium + missing, ctx) else SHORT
+        if call.blocks[last].breakpoint != LONG:
+            return LONG if pays and self._is_insurable(premium, missing, size * rates.cache_write_1h, ctx) else SHORT
+        # Five minutes save the premium; all that is exposed is lost if a pause comes now. Agents do not pause.
+        by_then = (size - warm + exposed) * rates.cache_write_5m + warm * rates.cache_read
+        is_safe = call.identity.role is Role.SUBAGENT or can_bear(loss - premium, ctx, by_then=by_then)
+        return SHORT if is_safe and not pays else LONG
+
+    def _is_insurable(self, premium: Money, missing: Money, rewriting: Money, ctx: Context) -> bool:
+        """Whether the conversation pauses, and can bear the premium and, unless it does so all the time, a miss."""
+        gaps = ctx.conversation.gaps
+        seen = bisect_right(gaps, LIFETIMES[LONG]) - bisect_right(gaps, LIFETIMES[SHORT])
+        if seen >= self.pauses and seen * _CALLS_A_PAUSE >= len(gaps):
+            return can_bear(premium, ctx)
+        return seen > 0 and can_bear(premium + missing, ctx, by_then=rewriting)
+
+
+def _for_minutes(call: Call, marks: Sequence[int]) -> Iterable[Edit]:
+    """Five minutes on the last breakpoint; on all of an agent's. A main loop's others may serve the next session."""
+    if call.identity.role is Role.SUBAGENT:
+        return [SetBreakpoint(at, SHORT, why="an agent does not pause") for at in marks]
+    return [SetBreakpoint(marks[-1], SHORT, why="what was written for an hour just before keeps the rest alive")]
 
 
 def _insured(upto: Sequence[Block], size: int, long_tokens: int) -> int:

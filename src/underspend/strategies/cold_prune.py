@@ -31,7 +31,7 @@ class ColdPrune(Strategy):
     min_tokens: int = 500
     head: int = 600
     tail: int = 300
-    when_warm: bool = True
+    when_warm: bool = False
 
     def __post_init__(self) -> None:
         """Refuse lengths that would keep more than there was, when the configuration is read."""

@@ -10,7 +10,6 @@ from underspend.core.call import Call, Role
 from underspend.core.context import Context
 from underspend.core.edits import Edit, SetEffort
 from underspend.core.strategy import Strategy
-from underspend.promptcache import facts
 
 _ORDER = ("low", "medium", "high", "xhigh", "max")
 
@@ -20,7 +19,7 @@ class ThinkingEffort(Strategy):
     """Kinds of calls of which nine in ten replies have at most `short_reply` tokens are asked for `effort`.
 
     It is part of the cache's key, so it is set where a conversation begins or its cache is cold, and kept from there.
-    Effort is never raised.
+    Effort is never raised, and never set where a call asks for none.
     """
 
     name: ClassVar[str] = "thinking_effort"
@@ -38,8 +37,8 @@ class ThinkingEffort(Strategy):
         """A lower effort, or the one this conversation has already been given."""
         if call.identity.role not in self.roles or call.endpoint != "messages":
             return
-        asked = call.effort or facts(call.model).effort
-        if asked not in _ORDER or _ORDER.index(asked) <= _ORDER.index(self.effort):
+        # A call that asks for none may be to a model that knows none and would refuse it.
+        if call.effort not in _ORDER or _ORDER.index(call.effort) <= _ORDER.index(self.effort):
             return
         talk = ctx.conversation
         if talk.calls and not talk.is_cold:

@@ -27,9 +27,9 @@ class TrimResults(Strategy):
     """
 
     name: ClassVar[str] = "trim_results"
-    most_tokens: int = 2_000
-    head: int = 4_000
-    tail: int = 2_000
+    most_tokens: int = 1_500
+    head: int = 3_000
+    tail: int = 1_500
 
     def __post_init__(self) -> None:
         """Refuse lengths that would keep more than the limit allows, when the configuration is read."""

@@ -4,6 +4,7 @@ from underspend.audit.replay.assumptions import (
     SAME,
     Ratio,
     assumptions,
+    content_left_out,
     output_at_another_effort,
     scaled,
     tokenizer,
@@ -19,7 +20,7 @@ def model(name):
 
 def test_every_assumption_says_what_it_is_and_whether_it_has_a_source():
     found = {each.name: each for each in assumptions()}
-    assert set(found) == {"tokenizer", "model_work", "effort_output", "content", "max_output"}
+    assert set(found) == {"tokenizer", "model_work", "effort_output", "content", "content_tokens", "max_output"}
     assert all(each.text for each in found.values())
     assert found["tokenizer"].source
     assert not found["effort_output"].source
@@ -27,7 +28,7 @@ def test_every_assumption_says_what_it_is_and_whether_it_has_a_source():
 
 def test_where_there_is_no_source_nothing_is_expected_to_change():
     assert output_at_another_effort() == SAME
-    assert work_of_another_model().expected == 1000
+    assert work_of_another_model().expected == content_left_out().expected == 1000
 
 
 def test_newer_tokenizers_make_more_of_the_same_text():

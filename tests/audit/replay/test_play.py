@@ -77,6 +77,8 @@ def test_trimming_at_first_entry_spares_the_write_and_every_later_read():
     deeds = played.deeds["trim"]
     assert (deeds.edits, deeds.calls, deeds.repeated, deeds.rewrites) == (1, 1, 2, 0)
     assert deeds.alters_meaning
+    spared = made.calls[1].paid.total - played.costs[1].expected
+    assert played.costs[1].high - played.costs[1].expected == spared // 10
 
 
 def test_pruning_a_warm_prompt_is_charged_what_has_to_be_written_again():

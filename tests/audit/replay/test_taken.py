@@ -9,4 +9,4 @@ def names(*kinds):
 def test_each_kind_of_edit_takes_its_own_things_for_granted():
     assert names("SetBreakpoint") == []
     assert names("SetModel") == ["tokenizer", "model_work"]
-    assert names("ReplaceContent", "ShortenContent", "SetMaxOutput") == ["content", "max_output"]
+    assert names("ReplaceContent", "ShortenContent", "SetMaxOutput") == ["content", "content_tokens", "max_output"]

@@ -22,5 +22,5 @@ def test_hurt_are_those_that_became_dearer_worst_first():
 
 
 def test_assumptions_are_those_that_mattered():
-    assert [each.name for each in better().assumptions] == ["content"]
+    assert [each.name for each in better().assumptions] == ["content", "content_tokens"]
     assert list(idle().assumptions) == []

@@ -47,6 +47,7 @@ def test_notes_say_what_is_taken_for_granted_and_what_is_left_out():
     assert "found nothing to do: nothing." in said
     assert "only refuse calls: budget." in said
     assert "add --each" in said
+    assert "on a subscription they are only an equivalent" in said
     outcome = replace(better().outcome, faults={"trim": {"KeyError: 3": 2}}, unpriced={"claude-x": 4})
     said = " ".join(sections.notes(replace(better(), outcome=outcome)))
     assert "Taken for granted: replies are the same" in said
@@ -69,3 +70,7 @@ def test_a_saving_is_said_with_its_range_where_it_has_one():
 
 def test_changes_have_their_sign():
     assert [sections.signed(amount) for amount in (DOLLAR, -DOLLAR, 0)] == ["+$1.00", "−$1.00", "$0.00"]
+
+
+def test_numbers_of_rows_have_their_commas():
+    assert [sections.cell(value) for value in (25_000, "$1.00")] == ["25,000", "$1.00"]

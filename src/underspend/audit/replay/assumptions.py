@@ -77,6 +77,11 @@ def output_at_another_effort() -> Ratio:
     return _ratio("effort_output")
 
 
+def content_left_out() -> Ratio:
+    """How much edits of content really took out, of a thousand tokens estimated."""
+    return _ratio("content_tokens")
+
+
 def scaled(usage: Usage, prompt: int, output: int) -> Usage:
     """The tokens times two factors in thousandths: one for the prompt, one for the reply."""
     if prompt == output == _WHOLE:

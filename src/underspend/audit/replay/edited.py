@@ -31,6 +31,7 @@ class Sent:
     settings: Settings
     minimum: int
     fresh: int
+    is_shorter: bool = False
 
 
 @dataclass(slots=True)
@@ -167,4 +168,4 @@ def _shorter(call: Call, before: Sequence[Block], settings: Settings, minimum: i
     while same < min(len(bare), len(before)) and bare[same].digest == before[same].digest:
         bare[same] = before[same]
         same += 1
-    return Sent(bare, marks, settings, minimum, same)
+    return Sent(bare, marks, settings, minimum, same, is_shorter=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from underspend.audit.replay.assumptions import (
     SAME,
+    content_left_out,
     output_at_another_effort,
     scaled,
     tokenizer,
@@ -22,7 +23,7 @@ from underspend.core.context import Context
 from underspend.core.edits import DropMessages, ReplaceContent, SetModel, ShortenContent, alters_meaning
 from underspend.core.engine import Step as PolicyStep
 from underspend.core.engine import run
-from underspend.core.money import Money
+from underspend.core.money import Money, scale
 from underspend.core.plan import Plan
 from underspend.core.usage import Usage
 from underspend.pricing.forecast import Forecast
@@ -128,7 +129,7 @@ class _World:
         split = self._split(asked, talk, sent)
         talk.asked_model, talk.effort = asked.settings.model, call.effort
         talk.went(sent, split, call)
-        cost = self._cost(asked, plan, sent, split, talk.growing.total)
+        cost = self._cost(asked, plan, sent, split, talk)
         if plan.decisions:
             self._credit(asked, plan, split)
         return cost
@@ -144,7 +145,7 @@ class _World:
         self._cache.began(split, asked.visible)
         return split
 
-    def _cost(self, asked: Asked, plan: Plan, sent: Sent, split: Split, total: int) -> Cost | None:
+    def _cost(self, asked: Asked, plan: Plan, sent: Sent, split: Split, talk: Talk) -> Cost | None:
         step = asked.recorded.step
         was, output = asked.expected, step.usage.output
         is_model = sent.settings.model != asked.settings.model
@@ -152,10 +153,13 @@ class _World:
         is_cut = 0 < plan.call.max_output < output
         if split == was and not (is_model or is_effort or is_cut):
             return None
-        usage = between(step.usage, was, split, total)
+        usage = between(step.usage, was, split, talk.growing.total)
         if is_cut:
             usage = _asked_again(usage, plan.call.max_output)
-        return self._priced(asked, plan.call, usage, is_model=is_model, is_effort=is_effort)
+        cost = self._priced(asked, plan.call, usage, is_model=is_model, is_effort=is_effort)
+        if talk.edited or sent.is_shorter:
+            _widen(cost, asked.paid.total)
+        return cost
 
     def _priced(self, asked: Asked, call: Call, usage: Usage, *, is_model: bool, is_effort: bool) -> Cost:
         step, prices = asked.recorded.step, self._traffic.prices
@@ -239,6 +243,14 @@ def between(recorded: Usage, was: Split, now: Split, total: int) -> Usage:
         cache_read=read,
         output=recorded.output,
     )
+
+
+def _widen(cost: Cost, paid: Money) -> None:
+    """The range of a cost that hangs on how many tokens were left out."""
+    ratio = content_left_out()
+    by = abs(paid - cost.expected)
+    cost.low -= scale(by, ratio.high - ratio.expected, ratio.expected)
+    cost.high += scale(by, ratio.expected - ratio.low, ratio.expected)
 
 
 def _asked_again(usage: Usage, limit: int) -> Usage:

@@ -11,9 +11,9 @@ _BY_EDIT = {
     "SetModel": ("tokenizer", "model_work"),
     "SetEffort": ("effort_output",),
     "SetMaxOutput": ("max_output",),
-    "ReplaceContent": ("content",),
-    "ShortenContent": ("content",),
-    "DropMessages": ("content",),
+    "ReplaceContent": ("content", "content_tokens"),
+    "ShortenContent": ("content", "content_tokens"),
+    "DropMessages": ("content", "content_tokens"),
 }
 
 

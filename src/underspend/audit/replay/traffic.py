@@ -8,7 +8,7 @@ kept warm is warm there.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -31,7 +31,7 @@ class Asked:
 
     `at_least` and `at_most` are the bounds, as positions of its blocks: what others had kept warm, what was missed.
     `visible` is from when others can read what it wrote: its reply's beginning, or its conversation's next call.
-    `counted` is False for a call before the time that is looked at: it only leaves its traces.
+    `counted` is False for a call before the time that is looked at, or a copy: it only leaves its traces.
     """
 
     recorded: Recorded
@@ -77,20 +77,22 @@ def silence(_done: int, _of: int) -> None:
 def traffic(history: History, prices: Catalogue | None = None, *, since: int | None = None) -> Traffic:
     """The calls of a history. What was answered before `since` (µs) is replayed, but not counted."""
     with undisturbed():
-        return _traffic(history, prices or catalogue(), since)
+        made = traffic_of(_all(history), prices or catalogue(), since=since)
+        _set_apart(history, made, since)
+        return made
 
 
-def _traffic(history: History, known: Catalogue, since: int | None) -> Traffic:
-    rows = sorted(_all(history), key=lambda each: each.step.start)
-    made = Traffic(calls=[], prices=known)
+def traffic_of(recorded: Iterable[Recorded], prices: Catalogue, *, since: int | None = None) -> Traffic:
+    """These calls as traffic in the order in which they were sent; a reply that two of them bear is counted once."""
+    rows = sorted(recorded, key=lambda each: each.step.start)
+    made = Traffic(calls=[], prices=prices)
     world = _Unedited(made)
     seen: set[str] = set()
     for row, visible in zip(rows, _visible(rows), strict=True):
-        if row.step.reply.message_id not in seen:
-            seen.add(row.step.reply.message_id)
-            counted = since is None or row.step.reply.at >= since
-            made.calls.append(world.asked(row, visible=visible, counted=counted))
-    _set_apart(history, made, seen, since)
+        name, at = row.step.reply.message_id, row.step.reply.at
+        counted = name not in seen and (since is None or at >= since)
+        seen.add(name)
+        made.calls.append(world.asked(row, visible=visible, counted=counted))
     return made
 
 
@@ -113,7 +115,8 @@ def _visible(rows: list[Recorded]) -> list[int]:
     return found[::-1]
 
 
-def _set_apart(history: History, made: Traffic, seen: set[str], since: int | None) -> None:
+def _set_apart(history: History, made: Traffic, since: int | None) -> None:
+    seen = {asked.recorded.step.reply.message_id for asked in made.calls}
     for line, reply in history.replies():
         if reply.message_id in seen:
             continue

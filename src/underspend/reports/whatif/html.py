@@ -23,7 +23,8 @@ th { text-align: left; color: var(--quiet); font-weight: 500; } th, td { padding
 tr + tr td { border-top: 1px solid var(--rule); } .r { text-align: right; }
 pre { background: color-mix(in srgb, var(--rule) 45%, transparent); border-radius: 6px; padding: 10px 14px;
   font-size: 13px; overflow-x: auto; user-select: all; }
-svg { width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 13px; } svg .q { fill: var(--quiet); }
+svg { width: 100%; min-width: 620px; height: auto; } svg text { fill: var(--ink); font-size: 13px; }
+svg .q { fill: var(--quiet); }
 """
 _WIDTH, _ROW, _LEFT, _RIGHT = 940, 30, 190, 110
 
@@ -65,7 +66,7 @@ def _findings(made: WhatIf) -> Iterator[str]:
         yield f"<h3>{escape(finding.title)}</h3><p>{escape(finding.why)}</p>"
         if finding.rows:
             names = list(finding.rows[0])
-            rows = [[str(row.get(name, "")) for name in names] for row in finding.rows]
+            rows = [[sections.cell(row.get(name, "")) for name in names] for row in finding.rows]
             yield _table(([(name, "r") for name in names], rows))
         if finding.fix:
             yield f"<pre>{escape(finding.fix)}</pre>"
@@ -100,4 +101,5 @@ def _chart(rows: Sequence[tuple[str, Money, Money]]) -> str:
             f'<text class="q" x="{_WIDTH}" y="{y + 19}" text-anchor="end">{escape(figure)}</text>'
         )
     said = escape("; ".join(f"{name} {show(left)}" for name, _, left in rows))
-    return f'<svg viewBox="0 0 {_WIDTH} {len(rows) * _ROW}" role="img" aria-label="{said}">{"".join(bars)}</svg>'
+    box = f'viewBox="0 0 {_WIDTH} {len(rows) * _ROW}" role="img" aria-label="{said}"'
+    return f'<div class="wide"><svg {box}>{"".join(bars)}</svg></div>'

@@ -39,7 +39,7 @@ def _findings(made: WhatIf) -> list[str]:
         parts.append(f"{escaped(finding.why)} *{finding.evidence.value}, confidence {finding.confidence.value}*")
         if finding.rows:
             names = list(finding.rows[0])
-            parts.append(table(names, [[str(row.get(name, "")) for name in names] for row in finding.rows]))
+            parts.append(table(names, [[sections.cell(row.get(name, "")) for name in names] for row in finding.rows]))
         if finding.fix:
             parts.append(f"```\n{finding.fix}\n```")
     return parts

@@ -129,6 +129,7 @@ def notes(made: WhatIf) -> list[str]:
     if outcome.unpriced:
         models = ", ".join(f"{model} ({count:,})" for model, count in sorted(outcome.unpriced.items()))
         said.append(f"Without a known price, and in no figure: {models}.")
+    said.append("Dollars are API prices: on a subscription they are only an equivalent.")
     if not made.tried:
         said.append("Other strategies and habits were not tried on so many calls: add --each.")
     return said
@@ -162,3 +163,8 @@ def span(saving: Saving) -> str:
     if saving.low == saving.high:
         return show(saving.expected)
     return f"{show(saving.expected)} ({show(saving.low)} to {show(saving.high)})"
+
+
+def cell(value: str | int) -> str:
+    """A value of a finding's row as text."""
+    return f"{value:,}" if isinstance(value, int) else value

@@ -40,7 +40,9 @@ def _findings(made: WhatIf) -> Iterator[Line]:
         names = list(finding.rows[0])
         yield from heading(finding.title)
         yield from prose(finding.why, style=QUIET)
-        yield from grid([(name, "r") for name in names], [[_cell(row[name]) for name in names] for row in finding.rows])
+        yield from grid(
+            [(name, "r") for name in names], [[sections.cell(row[name]) for name in names] for row in finding.rows]
+        )
 
 
 def _savings(made: WhatIf, columns: Sequence[tuple[str, str]], rows: list[list[str]]) -> Iterator[Line]:
@@ -51,7 +53,3 @@ def _savings(made: WhatIf, columns: Sequence[tuple[str, str]], rows: list[list[s
         yield from prose(finding.title, style=BOLD)
         yield from prose(finding.why, indent=2, style=QUIET)
         yield from (Line(f"  {line}") for line in finding.fix.splitlines())
-
-
-def _cell(value: str | int) -> str:
-    return f"{value:,}" if isinstance(value, int) else value
