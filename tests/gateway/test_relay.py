@@ -65,6 +65,6 @@ def test_a_get_with_a_body_is_passed_on_with_it():
 
 
 def test_a_list_of_batches_that_breaks_off_is_an_upstream_that_broke_off():
-    told = handle(relay(Upstream([b'{"data"'], cut=True)), "GET", "/v1/messages/batches")
+    told = handle(relay(Upstream([b'{"data"'], cut=True)), "GET", "/v1/messages/batches", headers=[(b"host", b"h")])
     assert told.status == 502
     assert b"the gateway failed" not in told.body
