@@ -78,3 +78,10 @@ def test_the_prompt_is_the_first_pass_of_the_calls_own():
     )
     (only,) = walk(reply("a", START, (2, 2, 0, 2, 10), units=units), reply("error", START + 1))
     assert (only.unit, only.usage.prompt) == (1, 3)
+
+
+def test_without_tails_the_calls_are_the_same():
+    made = line(*loop(*STEADY))
+    plain = list(steps(made, 0, tails=False))
+    assert [step.start for step in plain] == [step.start for step in steps(made, 0)]
+    assert [step.tail for step in plain] == [0] * len(plain)

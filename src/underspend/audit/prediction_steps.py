@@ -95,8 +95,11 @@ class Step:
         return any(isinstance(event, Typed) for event in self.between)
 
 
-def steps(line: Timeline, row: int) -> Iterator[Step]:
-    """The calls of a timeline in order; replies without a prompt of their own are left out."""
+def steps(line: Timeline, row: int, *, tails: bool = True) -> Iterator[Step]:
+    """The calls of a timeline in order; replies without a prompt of their own are left out.
+
+    Without `tails` nobody asks what is expected behind the last breakpoint, and it is not worked out.
+    """
     between: list[Event] = []
     earlier: Step | None = None
     failed_at: int | None = None
@@ -123,7 +126,8 @@ def steps(line: Timeline, row: int) -> Iterator[Step]:
         if earlier is not None:
             step.lifetime = _written_for(earlier.usage) or earlier.lifetime
             step.start = earlier.start if step.is_untimed else step.start
-        _expect_tail(step)
+        if tails:
+            _expect_tail(step)
         yield step
         earlier, between = step, []
 

@@ -30,8 +30,7 @@ _PRIOR_CALLS = 100
 _PRIOR_CALLS_HERE = 50
 _CALLS_A_PAUSE = 10
 _LOOKBACK = 20
-_BLOCKS_TO_COME = 6
-"""What the next call is taken to add: words, a use or two, their results. Behind that the lookback must still reach."""
+_SPARE_BLOCKS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +74,11 @@ class CacheTtl(Strategy):
         pays = _chance(call, ctx).weighs_more(loss, premium + missing * _MISSES.hits // _MISSES.of)
         if call.blocks[last].breakpoint != LONG:
             return LONG if pays and self._is_insurable(premium, missing, size * rates.cache_write_1h, ctx) else SHORT
-        # Five minutes save the premium; all that is exposed is lost if a pause comes now. Agents do not pause.
-        by_then = (size - warm + exposed) * rates.cache_write_5m + warm * rates.cache_read
-        is_safe = call.identity.role is Role.SUBAGENT or can_bear(loss - premium, ctx, by_then=by_then)
+        # Five minutes save the premium. If a pause comes now, all that is exposed may have to be written for an hour
+        # again. Agents do not pause.
+        worst = exposed * (rates.cache_write_1h - rates.cache_read) - premium
+        by_then = (size - warm) * rates.cache_write_5m + warm * rates.cache_read + exposed * rates.cache_write_1h
+        is_safe = call.identity.role is Role.SUBAGENT or can_bear(worst, ctx, by_then=by_then)
         return SHORT if is_safe and not pays else LONG
 
     def _is_insurable(self, premium: Money, missing: Money, rewriting: Money, ctx: Context) -> bool:
@@ -98,14 +99,26 @@ def _for_minutes(call: Call, marks: Sequence[int]) -> Iterable[Edit]:
 
 def _insured(upto: Sequence[Block], size: int, long_tokens: int) -> int:
     """The tokens that a pause leaves alive: what was written for an hour, if the next call's lookback reaches it."""
-    rest = size - long_tokens
+    rest, reach = size - long_tokens, _LOOKBACK - _blocks_to_come(upto)
     for behind, block in enumerate(reversed(upto)):
         if rest <= 0:
             break
-        if behind + 1 + _BLOCKS_TO_COME > _LOOKBACK:
+        if behind >= reach:
             return 0
         rest -= block.tokens
     return long_tokens
+
+
+def _blocks_to_come(upto: Sequence[Block]) -> int:
+    """What the next call is taken to add: the most that one of the last few did, and a little more."""
+    most = added = 0
+    later = ""
+    for block in upto[: -_LOOKBACK - 1 : -1]:
+        if block.role == "user" and later == "assistant":
+            added = 0
+        added += 1
+        most, later = max(most, added), block.role
+    return most + _SPARE_BLOCKS
 
 
 def _chance(call: Call, ctx: Context) -> Chance:

@@ -41,7 +41,7 @@ class Recorded:
 def conversation(line: Timeline, row: int, prefixes: Mapping[object, int]) -> Iterator[Recorded]:
     """The calls of a timeline in order. `prefixes` are the tokens before the messages by kind of call, where known."""
     talk = _Talk(line, prefixes)
-    for step in steps(line, row):
+    for step in steps(line, row, tails=False):
         if step.reply.nested and line.agent is None:
             continue
         yield talk.recorded(step)
@@ -54,7 +54,7 @@ def common_prefixes(lines: Sequence[Timeline]) -> dict[object, int]:
     """
     found: dict[object, int] = {}
     for row, line in enumerate(lines):
-        first = next(steps(line, row), None)
+        first = next(steps(line, row, tails=False), None)
         if first is not None and first.usage.cache_read:
             kind = (first.kind, first.scope[0])
             found[kind] = min(found.get(kind, first.usage.cache_read), first.usage.cache_read)

@@ -69,7 +69,6 @@ class Played:
 
     costs: list[Cost | None]
     deeds: dict[str, Deeds]
-    refused: int = 0
 
 
 def play(traffic: Traffic, steps: Sequence[PolicyStep], tick: Tick = silence) -> Played:
