@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.calls import FlatRates, call, context, result
+from core.calls import FlatRates, context, result
 from underspend.core.call import Block, Section
 from underspend.core.conversation import Conversation
 from underspend.core.foresight import Chance, can_bear, new_from, written_at
@@ -45,4 +45,5 @@ def test_a_conversation_bears_a_fiftieth_of_its_cost_and_what_it_has_saved() -> 
     assert [bears(loss, paid=500) for loss in (0, 10, 11)] == [True, True, False]
     assert [bears(loss, paid=500, saved=90) for loss in (100, 101)] == [True, False]
     assert not bears(0, paid=500, saved=-11)
-    assert call().blocks == ()
+    ctx = context(conversation=Conversation(paid=500))
+    assert [can_bear(loss, ctx, by_then=500) for loss in (20, 21)] == [True, False]

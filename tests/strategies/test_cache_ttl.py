@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,16 @@ def test_what_was_written_for_an_hour_just_before_is_insurance_enough() -> None:
     assert lifetimes(asked, long_tokens=size, **paused) == []
     too_far_back = sum(block.tokens for block in asked.blocks[:5])
     assert lifetimes(asked, long_tokens=too_far_back, **paused) != []
+
+
+def test_after_a_crowd_the_lookback_is_taken_to_reach_less_far() -> None:
+    asked = talk(*LOOP)
+    crowd = [replace(asked.blocks[-1], breakpoint=None, ref=f"c{number}", tokens=1) for number in range(9)]
+    crowded = replace(asked, blocks=(*asked.blocks[:-1], *crowd, asked.blocks[-1]))
+    paused = {"gaps": (MINUTE, 7 * MINUTE), **RICH}
+    near = {"long_tokens": sum(block.tokens for block in asked.blocks[:-4])}
+    assert lifetimes(asked, **near, **paused) == []
+    assert lifetimes(crowded, **near, **paused) != []
 
 
 def test_a_client_that_asks_for_an_hour_gets_five_minutes_in_between() -> None:

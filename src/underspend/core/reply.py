@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from underspend.core.evidence import Evidence
 from underspend.core.money import Money
 from underspend.core.usage import Lane, Metered
@@ -22,8 +24,7 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One line of a bill: so many tokens of a unit in one lane at a rate (pico-dollars per token)."""
 
     unit: int
@@ -35,8 +36,7 @@ class Line:
     amount: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
+class Bill(msgspec.Struct, frozen=True, gc=False):
     """What a reply cost, exactly. `unpriced` names models without a known price: `total` then lacks their part."""
 
     lines: tuple[Line, ...] = ()
@@ -53,7 +53,12 @@ class Bill:
 
     def lane(self, lane: Lane) -> Money:
         """The dollars of one lane over all units."""
-        return sum(line.amount for line in self.lines if line.lane is lane)
+        # Without a generator: this is asked several times for each reply of years.
+        total = 0
+        for line in self.lines:
+            if line.lane is lane:
+                total += line.amount
+        return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

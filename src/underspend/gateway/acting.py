@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 import xxhash
 
 from underspend.core.call import Call, Section
-from underspend.core.conversation import Conversation, Kept, name_of
+from underspend.core.conversation import Conversation, Habits, Kept, name_of
 from underspend.core.editing import apply
 from underspend.core.edits import ReplaceContent, ShortenContent
 from underspend.core.engine import Step, made_again
 from underspend.core.money import Money
+from underspend.core.past import Past
 from underspend.core.plan import Decision, Plan
 from underspend.core.strategy import State
 from underspend.core.usage import Usage
@@ -83,6 +84,12 @@ class Acting:
         self._anatomist = Anatomist()
         self._worlds = Worlds(on, prices)
         self._talks: OrderedDict[str, _Talk] = OrderedDict()
+        self._past = Past()
+
+    @property
+    def habits(self) -> Habits:
+        """What this gateway's calls were like so far."""
+        return self._past.habits
 
     def anatomy(self, message: MessagesRequest) -> Anatomy:
         """The blocks of a request."""
@@ -92,6 +99,7 @@ class Acting:
         """What is known of a call's conversation before it."""
         key = key_of(call)
         talk = self._talk(key)
+        self._past.until(call.time)
         known = Conversation(
             calls=talk.calls,
             idle=talk.pause(call.time),
@@ -134,7 +142,9 @@ class Acting:
         talk.calls, talk.last = talk.calls + 1, plan.asked.time
         talk.paid += paid
         talk.saved += sum(effect.saved for effect in effects)
-        talk.went(plan.call, ended.metered.usage)
+        usage = ended.metered.usage
+        talk.went(plan.call, usage)
+        self._past.add(key, replace(plan.asked, prompt_tokens=usage.prompt), usage.output)
         return effects
 
     def _talk(self, key: str) -> _Talk:

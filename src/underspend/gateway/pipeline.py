@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from underspend.core import engine
 from underspend.core.call import BillingMode, Call, Identity
 from underspend.core.context import Context
-from underspend.core.conversation import Conversation
+from underspend.core.conversation import Conversation, Habits
 from underspend.core.engine import Step
 from underspend.core.plan import Plan
 from underspend.core.ports import Clock, PromptParts
@@ -175,6 +175,7 @@ class Pipeline:
                     spent=spent,
                     held=self.spending.held,
                     conversation=self._conversation(call),
+                    habits=self.acting.habits if self.acting is not None else Habits(),
                 ),
             )
             if wanted and plan.refusal is None:

@@ -74,7 +74,7 @@ def _plain(metered: Metered, unit: Unit, at: int, prices: Catalogue, places: tup
         return None
     lines = tuple(
         [
-            Line(unit=0, kind=kind, model=model, lane=lane, tokens=tokens, rate=rate, amount=tokens * rate)
+            Line(0, kind, model, lane, tokens, rate, tokens * rate)
             for lane, tokens, rate in (
                 (Lane.INPUT, usage.input, rates.input),
                 (Lane.CACHE_WRITE_5M, usage.cache_write_5m, rates.cache_write_5m),

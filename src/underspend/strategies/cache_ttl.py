@@ -30,7 +30,7 @@ _PRIOR_CALLS = 100
 _PRIOR_CALLS_HERE = 50
 _CALLS_A_PAUSE = 10
 _LOOKBACK = 20
-_SPARE_BLOCKS = 2
+_LEAST_BLOCKS, _SPARE_BLOCKS = 6, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def _blocks_to_come(upto: Sequence[Block]) -> int:
             added = 0
         added += 1
         most, later = max(most, added), block.role
-    return most + _SPARE_BLOCKS
+    return max(most + _SPARE_BLOCKS, _LEAST_BLOCKS)
 
 
 def _chance(call: Call, ctx: Context) -> Chance:

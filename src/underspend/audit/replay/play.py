@@ -14,7 +14,6 @@ from underspend.audit.replay.assumptions import (
     work_of_another_model,
 )
 from underspend.audit.replay.edited import Sent, Talk
-from underspend.audit.replay.habits import Past
 from underspend.audit.replay.money import would_cost
 from underspend.audit.replay.traffic import Asked, Tick, Traffic, settings_of, silence
 from underspend.audit.replay.undisturbed import undisturbed
@@ -24,6 +23,7 @@ from underspend.core.edits import DropMessages, ReplaceContent, SetModel, Shorte
 from underspend.core.engine import Step as PolicyStep
 from underspend.core.engine import run
 from underspend.core.money import Money, scale
+from underspend.core.past import Past
 from underspend.core.plan import Plan
 from underspend.core.usage import Usage
 from underspend.pricing.forecast import Forecast

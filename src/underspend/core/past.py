@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
+from collections.abc import Hashable
 
 from underspend.core.call import Call, Role
 from underspend.core.conversation import Habits
-from underspend.promptcache.cache import LIFETIMES
-from underspend.promptcache.prompt import LONG
+
+_HOUR = 3_600_000_000
+_MOST_KEPT = 4_000
+_CONVERSATIONS = 50_000
 
 
 class Past:
-    """What was learned of the calls so far. `habits` is one object that grows: strategies may only read it."""
+    """What was learned of the calls so far. `habits` is one object that grows: strategies may only read it.
+
+    It may run for months: a list that has become long is thinned to every second value, and of conversations the
+    oldest are forgotten.
+    """
 
     __slots__ = ("_calls", "_gaps", "_growth", "_last", "_lengths", "_open", "_outputs", "_prompts", "habits")
 
@@ -22,29 +29,39 @@ class Past:
         self._growth: dict[Role, list[int]] = {}
         self._outputs: dict[str, list[int]] = {}
         self.habits = Habits(gaps=self._gaps, lengths=self._lengths, growth=self._growth, outputs=self._outputs)
-        self._calls: dict[int, int] = {}
-        self._last: dict[int, int] = {}
-        self._prompts: dict[int, int] = {}
-        self._open: deque[tuple[int, int, Role]] = deque()
+        self._calls: dict[Hashable, int] = {}
+        self._last: dict[Hashable, int] = {}
+        self._prompts: dict[Hashable, int] = {}
+        self._open: deque[tuple[int, Hashable, Role]] = deque()
 
     def until(self, now: int) -> None:
         """Time passes: a conversation without a call for an hour has finished, as far as anyone can tell."""
-        waiting, hour = self._open, LIFETIMES[LONG]
-        while waiting and waiting[0][0] + hour <= now:
+        waiting = self._open
+        while waiting and waiting[0][0] + _HOUR <= now:
             last, row, role = waiting.popleft()
-            if self._last[row] == last:
-                insort(self._lengths.setdefault(role, []), self._calls.pop(row, 0))
+            if self._last.get(row) == last:
+                _keep(self._lengths.setdefault(role, []), self._calls.pop(row, 0))
 
-    def add(self, row: int, call: Call, output: int) -> None:
+    def add(self, row: Hashable, call: Call, output: int) -> None:
         """A call of a conversation, and how many tokens its reply had."""
         role, now = call.identity.role, call.time
         earlier = self._last.get(row)
         if earlier is not None:
-            insort(self._gaps.setdefault(role, []), max(now - earlier, 0))
+            _keep(self._gaps.setdefault(role, []), max(now - earlier, 0))
             growth = call.prompt_tokens - self._prompts[row]
             if growth >= 0:
-                insort(self._growth.setdefault(role, []), growth)
-        insort(self._outputs.setdefault(call.kind, []), output)
+                _keep(self._growth.setdefault(role, []), growth)
+        _keep(self._outputs.setdefault(call.kind, []), output)
         self._calls[row] = self._calls.get(row, 0) + 1
         self._last[row], self._prompts[row] = now, call.prompt_tokens
         self._open.append((now, row, role))
+        if len(self._last) > _CONVERSATIONS:
+            oldest = next(iter(self._last))
+            for known in (self._last, self._prompts, self._calls):
+                known.pop(oldest, None)
+
+
+def _keep(values: list[int], value: int) -> None:
+    insort(values, value)
+    if len(values) > _MOST_KEPT:
+        del values[::2]

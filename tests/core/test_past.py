@@ -1,6 +1,7 @@
 from audit.histories import HOUR, MINUTE, START
-from underspend.audit.replay.habits import Past
+from underspend.core import past as module
 from underspend.core.call import Call, Identity, Role
+from underspend.core.past import Past
 
 
 def call(at, prompt=1000, role=Role.MAIN, kind="main"):
@@ -45,3 +46,18 @@ def test_one_that_goes_on_later_begins_to_count_anew():
     past.add(1, call(START + 2 * HOUR + 1), 1)
     past.until(START + 4 * HOUR)
     assert past.habits.lengths == {Role.MAIN: [1, 2]}
+
+
+def test_what_runs_for_months_keeps_the_spread_and_forgets_the_oldest(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_KEPT", 100)
+    monkeypatch.setattr(module, "_CONVERSATIONS", 10)
+    past = Past()
+    for n in range(1_000):
+        past.add(n % 25, call(START + n * MINUTE), n * 37 % 1_000)
+    outputs = past.habits.outputs["main"]
+    assert len(outputs) <= 100
+    assert outputs == sorted(outputs)
+    assert outputs[0] < 200
+    assert outputs[-1] > 800
+    past.until(START + 2_000 * MINUTE)
+    assert sum(map(len, past.habits.lengths.values())) <= 1_000
