@@ -25,6 +25,7 @@ acceptance: $(VENV)/.dev
 	$(BIN)/python scripts/acceptance.py $(DATA)
 	$(BIN)/python scripts/check_transcripts.py $(DATA)
 	$(BIN)/python scripts/check_prediction.py $(DATA)
+	$(BIN)/python scripts/check_replay.py $(DATA)
 
 test-clients: $(VENV)/.dev
 	$(BIN)/python -m pytest -q clients

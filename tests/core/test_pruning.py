@@ -4,8 +4,9 @@ from core.calls import call, context, result
 from underspend.core.call import Block, Call, Section
 from underspend.core.context import Context
 from underspend.core.conversation import Conversation
+from underspend.core.editing import apply
 from underspend.core.edits import ReplaceContent
-from underspend.core.pruning import Cut, free, results, worth_it
+from underspend.core.pruning import UNCHANGED, Cut, free, results, worth_it
 
 SYSTEM = Block(Section.SYSTEM, "text", "system", b"s", 350, 100, "5m")
 THINKING = Block(Section.MESSAGES, "thinking", "assistant", b"t", 35, 10, message=3, role="assistant")
@@ -32,10 +33,13 @@ def at(cuts: list[Cut]) -> list[int]:
     return [each.edit.at for each in cuts]
 
 
-def test_edited_results_and_those_they_may_point_to_stay() -> None:
+def test_edited_results_and_those_that_others_point_to_stay() -> None:
     same = {"subject": b"a", "span": (1, 9)}
-    blocks = [result("t0", **same), result("t1", subject=b"b"), result("t2", **same, edited=True), result("t3", **same)]
-    assert results(blocks, binds_thinking=False) == [1, 3]
+    asked = call(blocks=(result("t0", **same), result("t1", subject=b"b"), result("t2", **same), result("t3", **same)))
+    pointed = apply(ReplaceContent(2, UNCHANGED, 9, why=""), asked)
+    replaced = apply(ReplaceContent(2, "gone", 9, why=""), asked)
+    assert results(pointed.blocks, binds_thinking=False) == [1, 3]
+    assert results(replaced.blocks, binds_thinking=False) == [0, 1, 3]
 
 
 def test_before_bound_thinking_nothing_may_be_edited() -> None:

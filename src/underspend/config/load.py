@@ -49,15 +49,10 @@ def load(
     if not sections.ledger.url:
         sections = replace(sections, ledger=replace(sections.ledger, url=f"sqlite:///{where.ledger}"))
     steps, step_origins = steps_from(table.get("strategies", {}), lambda name: _at(where.config_file, text, name))
+    named = {section.name: getattr(sections, section.name) for section in fields(Sections)}
     return Settings(
         paths=where,
-        gateway=sections.gateway,
-        upstream=sections.upstream,
-        ledger=sections.ledger,
-        subscription=sections.subscription,
-        proof=sections.proof,
-        privacy=sections.privacy,
-        report=sections.report,
+        **named,
         steps=steps,
         prices=_price_overrides(table, where.config_file, text),
         origins=(*origins, *step_origins),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import accumulate
 
 from underspend.core.call import Block, Call, Section
@@ -20,6 +21,10 @@ from underspend.core.foresight import can_bear, new_from, written_at
 _LIFETIMES = (300_000_000, 3_600_000_000)
 """Five minutes and an hour in microseconds. Records show prompts still read a fifth of a lifetime after its end."""
 
+UNCHANGED = "[Unchanged: this is word for word the earlier result of the same read, which stands above.]"
+"""What a result says that points to an earlier one. The one it points to is not to be edited."""
+
+_SAYS_UNCHANGED = blake2b(UNCHANGED.encode(), digest_size=16).digest()
 _THINKING = frozenset({"thinking", "redacted_thinking"})
 
 
@@ -35,8 +40,7 @@ class Cut:
 def results(blocks: Sequence[Block], *, binds_thinking: bool) -> list[int]:
     """The indices of tool results that may be edited at all, in order.
 
-    Not those that are edited already, nor one of which a later result of the same may say that it stands above. And
-    where the model binds its thinking to all that stands before it, not those before a thinking block: the provider
+    Not those that are edited already, nor one of which a later result says that it stands above unchanged. And where the model binds its thinking to all that stands before it, not those before a thinking block: the provider
     would refuse the call.
     """
     found: list[int] = []
@@ -47,9 +51,9 @@ def results(blocks: Sequence[Block], *, binds_thinking: bool) -> list[int]:
             break
         if block.kind != "tool_result":
             continue
-        if block.edited:
+        if block.says == _SAYS_UNCHANGED:
             pointing.add((block.subject, block.span))
-        elif block.subject is None or (block.subject, block.span) not in pointing:
+        elif not block.edited and (block.subject, block.span) not in pointing:
             found.append(at)
     found.reverse()
     return found

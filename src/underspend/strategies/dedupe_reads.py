@@ -10,12 +10,11 @@ from underspend.core.call import Block, Call, Verb
 from underspend.core.context import Context
 from underspend.core.edits import Edit, ReplaceContent
 from underspend.core.foresight import new_from
-from underspend.core.pruning import Cut, free, results
+from underspend.core.pruning import UNCHANGED, Cut, free, results
 from underspend.core.strategy import Strategy
 from underspend.promptcache import facts
 from underspend.tokens.estimate import tokens_in
 
-_POINTER = "[Unchanged: this is word for word the earlier result of the same read, which stands above.]"
 _Said = tuple[bytes, tuple[int, int], bytes]
 
 
@@ -31,9 +30,9 @@ class DedupeReads(Strategy):
         start = 0 if ctx.conversation.is_cold else new_from(call.blocks)
         if not any(self._is_read(block) for block in call.blocks[start:]):
             return
-        size = tokens_in(len(_POINTER))
+        size = tokens_in(len(UNCHANGED))
         cuts = [
-            Cut(ReplaceContent(at, _POINTER, size, why="the same file was read before and has not changed"), 0)
+            Cut(ReplaceContent(at, UNCHANGED, size, why="the same file was read before and has not changed"), 0)
             for at in self._repeats(call.blocks, start, results(call.blocks, binds_thinking=_binds(call)))
         ]
         yield from (cut.edit for cut in free(cuts, call, ctx))
