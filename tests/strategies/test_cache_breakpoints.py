@@ -23,6 +23,7 @@ def test_nothing_is_done_before_anything_is_known() -> None:
     assert decided(CacheBreakpoints(), replace(BARE, model="new"), warm(BARE)) == []
     assert decided(CacheBreakpoints(), replace(BARE, identity=Identity(role=Role.SIDE)), warm(BARE)) == []
     assert decided(CacheBreakpoints(), replace(BARE, blocks=()), warm(BARE)) == []
+    assert decided(CacheBreakpoints(), replace(BARE, automatic="5m"), warm(BARE)) == []
 
 
 def test_pauses_of_more_than_five_minutes_speak_against_it() -> None:

@@ -142,3 +142,18 @@ def test_nothing_known_nothing_done() -> None:
     (only,) = Rehearsal(steps).play(bodies)
     assert only.sent == bodies[0][1]
     assert not only.plan.decisions
+
+
+def without_breakpoints(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_breakpoints(part) for key, part in value.items() if key != "cache_control"}
+    return [without_breakpoints(part) for part in value] if isinstance(value, list) else value
+
+
+def test_a_client_that_caches_nothing_pays_half_or_less() -> None:
+    for bodies in bundled(12):
+        bare = [(at, json.dumps(without_breakpoints(json.loads(raw))).encode()) for at, raw in bodies]
+        played = rehearse(bare, CacheBreakpoints(), role=Role.UNKNOWN)
+        check(played)
+        if len(played) >= 8:
+            assert sum(call.paid for call in played) * 2 <= sum(call.without_us for call in played)

@@ -119,3 +119,4 @@ class Call:
     identity: Identity = field(default_factory=Identity)
     blocks: Sequence[Block] = ()
     thinking_budget: int = 0
+    automatic: str | None = None

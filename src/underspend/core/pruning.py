@@ -40,8 +40,9 @@ class Cut:
 def results(blocks: Sequence[Block], *, binds_thinking: bool) -> list[int]:
     """The indices of tool results that may be edited at all, in order.
 
-    Not those that are edited already, nor one of which a later result says that it stands above unchanged. And where the model binds its thinking to all that stands before it, not those before a thinking block: the provider
-    would refuse the call.
+    Not those that are edited already, nor one of which a later result says that it stands above unchanged. And where
+    the model binds its thinking to all that stands before it, not those before a thinking block: the provider would
+    refuse the call.
     """
     found: list[int] = []
     pointing: set[tuple[bytes | None, tuple[int, int]]] = set()

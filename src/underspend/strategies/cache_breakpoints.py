@@ -36,7 +36,7 @@ class CacheBreakpoints(Strategy):
 
     def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:
         """New breakpoints, in order, never more than four with the client's own."""
-        if not call.blocks or call.endpoint != "messages" or call.identity.role is Role.SIDE:
+        if not call.blocks or call.automatic or call.endpoint != "messages" or call.identity.role is Role.SIDE:
             return
         marks = [at for at, block in enumerate(call.blocks) if block.breakpoint]
         if marks:

@@ -21,7 +21,7 @@ from underspend.core.ports import Pricing
 from underspend.formats import anthropic_request
 from underspend.formats.anthropic_blocks import Anatomist
 from underspend.formats.anthropic_edits import edited
-from underspend.formats.lenient import count, decode, obj
+from underspend.formats.lenient import count, decode, obj, text
 from underspend.pricing.forecast import Forecast
 from underspend.promptcache import Cache, Prompt, Settings, Split, build, facts, piece_of
 from underspend.promptcache.cache import LIFETIMES
@@ -90,7 +90,8 @@ class Rehearsal:
         request = anthropic_request.read(raw)
         if request is None:
             raise ValueError("the body is no JSON object")
-        blocks = self._blocks(raw)
+        blocks, body = self._blocks(raw), obj(decode(raw))
+        control = obj(body.get("cache_control"))
         size = sum(block.tokens for block in blocks)
         return Call(
             id=name,
@@ -107,7 +108,8 @@ class Rehearsal:
             kind=self.kind,
             identity=Identity(session="rehearsal", role=self.role),
             blocks=blocks,
-            thinking_budget=count(obj(obj(decode(raw)).get("thinking")).get("budget_tokens")),
+            thinking_budget=count(obj(body.get("thinking")).get("budget_tokens")),
+            automatic=(text(control.get("ttl")) or "5m") if control else None,
         )
 
     def _blocks(self, raw: bytes) -> tuple[Block, ...]:
