@@ -1,13 +1,15 @@
 from audit.histories import HAIKU, OPUS, START, history, line, reply, sample, typed
 from underspend.audit.bills import price
 from underspend.audit.categories import kinds
+from underspend.audit.days import Days
+from underspend.audit.groups import cells
 from underspend.audit.questions import answered, asked
 
 
 def told(made):
     """Each timeline for itself, as one is a part of a history."""
     parts = [price(history(line)) for line in made.timelines]
-    return answered([asked(billed, kinds(billed)) for billed in parts])
+    return answered([asked(billed, cells(billed, Days(), kinds(billed))) for billed in parts])
 
 
 def test_routes_by_prompt_tokens():

@@ -22,6 +22,7 @@ READING, CODING, TESTING, DOCS = "reading code", "writing code", "testing", "wri
 PLANNING, COMMANDS, AGENTS, TALKING = "planning", "running commands", "sub-agents", "discussion"
 OTHER = "other tools"
 
+_OF_KIND = {Category.COMPLEX: PLANNING, Category.SIMPLE: READING, Category.ROUTINE: COMMANDS}
 _TEST_FILE = re.compile(r"(^|[/_.-])(tests?|specs?|__tests__)([/_.-]|$)|(Tests?|Spec)\.\w+$", re.IGNORECASE)
 _DOC_FILE = re.compile(r"\.(md|rst|txt|adoc)$", re.IGNORECASE)
 
@@ -51,22 +52,22 @@ class Block:
     cost: Money
 
 
-def activity_of(each: Billed) -> str:
-    """What a reply was about, from its tools alone."""
+def activity_of(each: Billed, kind: Category | None = None) -> str:
+    """What a reply was about, from its tools alone; `kind` is their category where that is known already."""
     reply = each.reply
     if each.is_agent:
         return AGENTS
     if not reply.tools:
         return TALKING
     edited = [use.target for use in reply.tools if is_edit(use)]
-    if any(map(_is_test, edited)) or any(use.name == "Bash" and is_check(use.target) for use in reply.tools):
+    if edited and any(map(_is_test, edited)):
         return TESTING
+    for use in reply.tools:
+        if use.name == "Bash" and is_check(use.target):
+            return TESTING
     if edited:
         return DOCS if all(map(_is_text, edited)) else CODING
-    kind = kind_of(reply)
-    if kind is Category.COMPLEX:
-        return PLANNING
-    return {Category.SIMPLE: READING, Category.ROUTINE: COMMANDS}.get(kind or Category.UNCLASSIFIED, OTHER)
+    return _OF_KIND.get(kind or kind_of(reply) or Category.UNCLASSIFIED, OTHER)
 
 
 @lru_cache(maxsize=4_096)
@@ -96,22 +97,31 @@ class Window(msgspec.Struct, array_like=True, gc=False):
                 mine[name] = mine.get(name, 0) + amount
 
 
-def windows(billed: Iterable[Billed], days: Days) -> dict[str, list[Window]]:
-    """The half hours of each day."""
-    found: dict[tuple[str, int, str], Window] = {}
+def windows(
+    billed: Iterable[Billed], days: Days, places: Mapping[str, Category] | None = None
+) -> dict[str, list[Window]]:
+    """The half hours of each day; `places` are the replies' own categories by message id, where they are known."""
+    known = places or {}
+    sums: dict[tuple[str, int, str, str, str], list[int]] = {}
     for each in billed:
-        at, project, total = each.reply.at, each.line.project, each.bill.total
-        key = (days.day(at), at // WINDOW, project)
-        window = found.get(key)
-        if window is None:
-            window = found[key] = Window(key[1], project)
-        what = activity_of(each)
-        window.calls += 1
-        window.whats[what] = window.whats.get(what, 0) + total
-        window.models[each.model] = window.models.get(each.model, 0) + total
+        reply = each.reply
+        at = reply.at
+        what = activity_of(each, known.get(reply.message_id))
+        key = (days.day(at), at // WINDOW, each.line.project, what, each.model)
+        row = sums.get(key)
+        if row is None:
+            sums[key] = [1, each.bill.total]
+        else:
+            row[0] += 1
+            row[1] += each.bill.total
+    found: dict[tuple[str, int, str], Window] = {}
     made: dict[str, list[Window]] = {}
-    for (day, _, _), window in found.items():
-        made.setdefault(day, []).append(window)
+    for (day, number, project, what, model), (calls, total) in sums.items():
+        window = found.get((day, number, project))
+        if window is None:
+            window = found[day, number, project] = Window(number, project)
+            made.setdefault(day, []).append(window)
+        window.merge(Window(number, project, calls, {what: total}, {model: total}))
     return made
 
 

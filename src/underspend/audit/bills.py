@@ -16,7 +16,7 @@ from underspend.pricing.cost import UNNAMED, cost
 LANES = tuple(Lane)
 
 
-class Billed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Billed(msgspec.Struct, frozen=True, gc=False):
     """A reply, where it happened, and its bill.
 
     `bill` is for the recorded usage. `unseen` is what the output that was never recorded would add: an estimate, kept
@@ -40,12 +40,13 @@ def price(history: History, prices: Catalogue | None = None) -> list[Billed]:
     """The replies oldest first, each message id once whichever timelines hold it."""
     known = prices or catalogue()
     seen: set[str] = set()
+    names: dict[tuple[str | None, str | None], str] = {}
     found: list[Billed] = []
     for line in history.timelines:
         for event in line.events:
             if isinstance(event, Answered) and event.message_id not in seen:
                 seen.add(event.message_id)
-                found.append(_billed(line, event, known))
+                found.append(_billed(line, event, known, names))
     found.sort(key=_in_time)
     return found
 
@@ -54,23 +55,22 @@ def _in_time(each: Billed) -> tuple[int, str]:
     return each.reply.at, each.reply.message_id
 
 
-def _billed(line: Timeline, reply: Answered, prices: Catalogue) -> Billed:
-    bill = cost(reply.metered, at=reply.at, catalogue=prices)
-    name = reply.metered.model or UNNAMED
-    found = prices.resolve(name, provider=reply.metered.provider)
-    return Billed(
-        line=line,
-        reply=reply,
-        bill=bill,
-        unseen=_unseen(reply, bill, prices),
-        model=found.model.id if found else name,
-        usage=reply.metered.usage,
-    )
+def _billed(
+    line: Timeline, reply: Answered, prices: Catalogue, names: dict[tuple[str | None, str | None], str]
+) -> Billed:
+    metered = reply.metered
+    bill = cost(metered, at=reply.at, catalogue=prices)
+    unseen = _unseen(reply, bill, prices) if reply.unseen_output else 0
+    named = (metered.model, metered.provider)
+    model = names.get(named)
+    if model is None:
+        name = metered.model or UNNAMED
+        found = prices.resolve(name, provider=metered.provider)
+        model = names[named] = found.model.id if found else name
+    return Billed(line, reply, bill, unseen, model, metered.usage)
 
 
 def _unseen(reply: Answered, bill: Bill, prices: Catalogue) -> Money:
-    if not reply.unseen_output:
-        return 0
     for line in bill.lines:
         if line.lane is Lane.OUTPUT:
             return reply.unseen_output * line.rate

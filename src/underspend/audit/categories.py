@@ -19,10 +19,10 @@ import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from operator import add, sub
 
-from underspend.audit.bills import Billed
-from underspend.audit.totals import Totals
+from underspend.audit.bills import LANES, Billed
+from underspend.audit.totals import COST, FIRST_LANE, FIRST_TOKENS, Counts, Totals, count_in, nothing
 from underspend.core.history import Answered, Mark, MarkKind, Timeline, ToolUse
 from underspend.core.money import Money, scale
 from underspend.core.usage import Lane
@@ -32,6 +32,9 @@ LARGE_EDIT = 400
 LONG_ANSWER = 2_000
 CHARS_PER_TOKEN = 4
 _REMEMBERED = 4_096
+_FRESH, _SHORT, _LONG, _READ, _ = LANES
+_COLUMN = {lane: index for index, lane in enumerate(LANES)}
+_ANEW = frozenset({MarkKind.COMPACTION, MarkKind.CLEAR})
 
 
 class Category(StrEnum):
@@ -101,6 +104,8 @@ def kind_of(reply: Answered) -> Category | None:
     """Where a reply's own tools put it; None for a reply without tools."""
     if not reply.tools:
         return None
+    if len(reply.tools) == 1 and reply.tools[0].name in _LOOKS and _thought(reply) < MUCH_THOUGHT:
+        return Category.SIMPLE
     kinds = [_kind_of_use(use) for use in reply.tools]
     edited = sum([use.size for use in reply.tools if use.name in _EDITS])
     if edited >= LARGE_EDIT:
@@ -176,57 +181,48 @@ def _kind_of_answer(reply: Answered) -> Category:
     return Category.COMPLEX if long else Category.UNCLASSIFIED
 
 
-class Split(NamedTuple):
-    """A reply's prompt tokens by lane that had been sent before, and the dollars of them."""
-
-    tokens: Mapping[Lane, int]
-    lanes: Mapping[Lane, Money]
+Resent = list[tuple[Lane, int, Money]]
+"""A reply's prompt tokens that had been sent before, by lane, and the dollars of them."""
 
 
-_NOTHING = Split({}, {})
-
-
-def resent(timelines: Iterable[Timeline], billed: Mapping[str, Billed]) -> dict[str, Split]:
-    """What of each reply was context sent before, by message id."""
-    found: dict[str, Split] = {}
+def resent(timelines: Iterable[Timeline], billed: Mapping[str, Billed]) -> dict[str, Resent]:
+    """What of each reply was context sent before, by message id; nothing of those that sent none of it."""
+    found: dict[str, Resent] = {}
     for line in timelines:
         before = 0
         for event in line.events:
-            if isinstance(event, Mark) and event.kind in {MarkKind.COMPACTION, MarkKind.CLEAR}:
+            if isinstance(event, Answered):
+                each = billed.get(event.message_id)
+                if each is not None:
+                    if before:
+                        found[event.message_id] = _split(each, before)
+                    before = event.metered.reported.prompt
+            elif isinstance(event, Mark) and event.kind in _ANEW:
                 before = 0
-            elif isinstance(event, Answered) and event.message_id in billed:
-                found[event.message_id] = _split(billed[event.message_id], before)
-                before = event.metered.reported.prompt
     return found
 
 
-def _split(each: Billed, before: int) -> Split:
-    usage = each.usage
+def _split(each: Billed, before: int) -> Resent:
+    usage, lines = each.usage, each.bill.lines
     left = min(before, usage.prompt)
-    if not left:
-        return _NOTHING
-    amounts: dict[Lane, Money] = {}
-    for line in each.bill.lines:
-        amounts[line.lane] = amounts.get(line.lane, 0) + line.amount
-    tokens: dict[Lane, int] = {}
-    lanes: dict[Lane, Money] = {}
+    found: Resent = []
     for lane, have in (
-        (Lane.CACHE_READ, usage.cache_read),
-        (Lane.CACHE_WRITE_5M, usage.cache_write_5m),
-        (Lane.CACHE_WRITE_1H, usage.cache_write_1h),
-        (Lane.INPUT, usage.input),
+        (_READ, usage.cache_read),
+        (_SHORT, usage.cache_write_5m),
+        (_LONG, usage.cache_write_1h),
+        (_FRESH, usage.input),
     ):
-        if have:
-            amount = amounts.get(lane, 0)
-            if have <= left:
-                tokens[lane], lanes[lane] = have, amount
-                left -= have
-                if left:
-                    continue
-            else:
-                tokens[lane], lanes[lane] = left, scale(amount, left, have)
+        if not left:
             break
-    return Split(tokens, lanes)
+        if have:
+            amount = 0
+            for line in lines:
+                if line.lane is lane:
+                    amount += line.amount
+            took = min(have, left)
+            found.append((lane, took, amount if took == have else scale(amount, took, have)))
+            left -= took
+    return found
 
 
 def by_category(
@@ -237,22 +233,29 @@ def by_category(
     `places` are the categories of the replies' own work, as `kinds` gives them.
     """
     known = {each.reply.message_id: each for each in billed}
-    splits = resent(timelines, known)
-    found = {category: Totals() for category in Category}
-    overhead = found[Category.CONTEXT]
+    own = {category: nothing() for category in Category}
     for message, each in known.items():
-        found[places[message]].add(each)
-        if message in splits:
-            _move(splits[message], found[places[message]], overhead)
-    return {category.value: totals for category, totals in found.items()}
+        count_in(own[places[message]], each)
+    return {name: Totals.of(counts) for name, counts in less_resent(own, timelines, known, places).items()}
 
 
-def _move(split: Split, source: Totals, target: Totals) -> None:
-    for lane, tokens in split.tokens.items():
-        source.tokens[lane] -= tokens
-        target.tokens[lane] += tokens
-    for lane, amount in split.lanes.items():
-        source.lanes[lane] -= amount
-        target.lanes[lane] += amount
-        source.cost -= amount
-        target.cost += amount
+def less_resent(
+    own: Mapping[Category, Counts],
+    timelines: Iterable[Timeline],
+    billed: Mapping[str, Billed],
+    places: Mapping[str, Category],
+) -> dict[str, Counts]:
+    """Counts by category, with what was sent before moved to the overhead; `own` are those of the replies' own work."""
+    moved = {category: nothing() for category in Category}
+    for message, split in resent(timelines, billed).items():
+        row = moved[places[message]]
+        for lane, tokens, amount in split:
+            column = _COLUMN[lane]
+            row[FIRST_TOKENS + column] += tokens
+            row[FIRST_LANE + column] += amount
+            row[COST] += amount
+    found = {category.value: list(map(sub, own.get(category, nothing()), moved[category])) for category in Category}
+    overhead = [*found[Category.CONTEXT.value]]
+    for row in moved.values():
+        overhead = list(map(add, overhead, row))
+    return {**found, Category.CONTEXT.value: overhead}

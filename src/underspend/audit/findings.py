@@ -18,6 +18,7 @@ WORK_DAYS = 22
 """Working days of a month: what a history of less than a week is scaled to, as it shows no rhythm of its own."""
 
 _ENOUGH_DAYS = 7
+_NO_BILL = Bill()
 _ORDER = (Urgency.FIX_NOW, Urgency.HABIT, Urgency.FYI)
 
 
@@ -103,48 +104,44 @@ def claimed(seen: Iterable[Seen], bills: Mapping[str, Bill], *, only: Callable[[
     `only` tells by message id which replies count (a chosen model, a chosen time); None counts all.
     """
     found = Claims()
-    places: dict[tuple[str, Lane], list[tuple[str, Money]]] = {}
+    # Most places are claimed once: they need no list.
+    once: dict[tuple[str, Lane], tuple[str, Money]] = {}
+    again: dict[tuple[str, Lane], list[tuple[str, Money]]] = {}
     for name, claims in (pair for each in seen for pair in each.claims.items()):
+        if only is not None:
+            found.outside[name] = sum([amount for message, _, amount in claims if not only(message)])
         for message, lane, amount in claims:
             if only is not None and not only(message):
-                found.outside[name] = found.outside.get(name, 0) + amount
                 continue
-            place = (message, lane)
-            if place in places:
-                places[place].append((name, amount))
-            else:
-                places[place] = [(name, amount)]
-    free = found.free
-    for (message, lane), each in places.items():
-        cost = _cost(bills.get(message), lane)
-        if (each[0][1] if len(each) == 1 else _most(each)) > cost:
-            found.contested.append((cost, each))
-            continue
-        for name, amount in each:
-            free[name] = free.get(name, 0) + amount
+            claim, place = (name, amount), (message, lane)
+            if once.setdefault(place, claim) is not claim:
+                again.setdefault(place, []).append(claim)
+    found.outside = {name: amount for name, amount in found.outside.items() if amount}
+    for place, claim in once.items():
+        _settle(found, bills.get(place[0], _NO_BILL).lane(place[1]), [claim, *again.get(place, ())])
     return found
 
 
-def _cost(bill: Bill | None, lane: Lane) -> Money:
-    # As `Bill.lane`, without a generator for each of a hundred thousand places.
-    total = 0
-    if bill is not None:
-        for line in bill.lines:
-            if line.lane is lane:
-                total += line.amount
-    return total
+def _settle(found: Claims, cost: Money, claims: list[tuple[str, Money]]) -> None:
+    """Add the claims on one place that cost so much."""
+    if (claims[0][1] if len(claims) == 1 else _most(claims)) > cost:
+        found.contested.append((cost, claims))
+        return
+    for name, amount in claims:
+        found.free[name] = found.free.get(name, 0) + amount
 
 
 def _most(claims: Sequence[tuple[str, Money]]) -> Money:
     """What claims on one place can come to: of several cases ("name@case") only one is ever asked for."""
-    total = sum([amount for _, amount in claims])
-    if not any("@" in name for name, _ in claims):
-        return total
     cases: dict[str, dict[str, Money]] = {}
+    total = 0
     for name, amount in claims:
-        case = cases.setdefault(name.partition("@")[0], {})
-        case[name] = case.get(name, 0) + amount
-    return sum(max(case.values()) for case in cases.values())
+        if "@" in name:
+            case = cases.setdefault(name.partition("@")[0], {})
+            case[name] = case.get(name, 0) + amount
+        else:
+            total += amount
+    return total + sum([max(case.values()) for case in cases.values()]) if cases else total
 
 
 def rank(found: Iterable[Finding], parts: Sequence[Claims], spent: Money, pace: Pace) -> tuple[Ranked, ...]:

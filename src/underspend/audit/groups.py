@@ -9,11 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from operator import add
 
+import msgspec
+
 from underspend.audit.bills import Billed
+from underspend.audit.categories import Category
 from underspend.audit.days import Days
-from underspend.audit.totals import Counts, Totals
+from underspend.audit.totals import Counts, Totals, count_in, nothing
 from underspend.core.call import Role
-from underspend.core.history import ToolUse
+from underspend.core.history import Timeline, ToolUse
 
 NO_TOOL = "(no tool)"
 NO_SKILL = "(no skill)"
@@ -28,28 +31,70 @@ Cells = dict[str, Counts]
 """Counts by the name of a group."""
 
 
+class Cell(msgspec.Struct, gc=False):
+    """Replies that are alike in all that they are grouped by, counted once: far fewer than the replies."""
+
+    day: str
+    line: Timeline
+    agent: str
+    model: str
+    skill: str
+    tool: str
+    kind: Category | None
+    counts: Counts
+
+
+def cells(billed: Iterable[Billed], days: Days, places: Mapping[str, Category]) -> list[Cell]:
+    """The cells of a part of the replies; `places` are the categories of their own work by message id."""
+    found: dict[tuple[object, ...], Cell] = {}
+    for each in billed:
+        reply, line, tools = each.reply, each.line, each.reply.tools
+        kind = places.get(reply.message_id)
+        tool = tools[0].name if len(tools) == 1 else tool_of(each)
+        day = days.day(reply.at)
+        key = (day, id(line), reply.nested, each.model, reply.skill, tool, kind)
+        cell = found.get(key)
+        if cell is None:
+            skill = reply.skill or NO_SKILL
+            cell = found[key] = Cell(day, line, agent_of(each), each.model, skill, tool, kind, nothing())
+        count_in(cell.counts, each)
+    return list(found.values())
+
+
 def counted(billed: Iterable[Billed], days: Days) -> list[Cells]:
     """What a part of the replies counts in each kind of group, in the order of `KINDS`."""
-    # Each reply is counted once, in its cell of all kinds together; the cells are far fewer than the replies.
-    cells: dict[tuple[str, ...], Totals] = {}
-    for each in billed:
-        reply, line, tool = each.reply, each.line, tool_of(each)
-        place = (
-            days.day(reply.at),
-            line.session,
-            line.project or "(no project)",
-            each.model,
-            agent_of(each),
-            reply.skill or NO_SKILL,
-            server_of(tool),
-            tool,
+    return by_kind(cells(billed, days, {}))
+
+
+def by_kind(found: Iterable[Cell]) -> list[Cells]:
+    """What cells count in each kind of group, in the order of `KINDS`."""
+    rows = [
+        (
+            (
+                cell.day,
+                cell.line.session,
+                cell.line.project or "(no project)",
+                cell.model,
+                cell.agent,
+                cell.skill,
+                server_of(cell.tool),
+                cell.tool,
+            ),
+            cell.counts,
         )
-        cell = cells.get(place)
-        if cell is None:
-            cell = cells[place] = Totals()
-        cell.add(each)
-    rows = [(place, cell.counts()) for place, cell in cells.items()]
-    return [added({place[index]: row} for place, row in rows) for index in range(len(KINDS))]
+        for cell in found
+    ]
+    found_by_kind = []
+    for index in range(len(KINDS)):
+        groups: dict[str, list[Counts]] = {}
+        for place, row in rows:
+            groups.setdefault(place[index], []).append(row)
+        found_by_kind.append({name: _sum(those) for name, those in groups.items()})
+    return found_by_kind
+
+
+def _sum(rows: Sequence[Counts]) -> Counts:
+    return [*map(sum, zip(*rows, strict=True))] if len(rows) > 1 else rows[0]
 
 
 def added(parts: Iterable[Mapping[str, Counts]]) -> Cells:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import add
 from typing import Any
 
 import msgspec
@@ -17,10 +18,11 @@ from underspend.audit.bills import Billed, by_message, price
 from underspend.audit.choice import Choice
 from underspend.audit.days import Days
 from underspend.audit.findings import Claims, claimed
-from underspend.audit.groups import Cells, counted
+from underspend.audit.groups import Cells, by_kind, cells
 from underspend.audit.questions import Asked, asked
 from underspend.audit.rates import CatalogueRates
 from underspend.audit.reconcile import Cause, Told, cut_replies, told
+from underspend.audit.totals import Counts
 from underspend.core.advisor import Advisor, Seen, Surroundings
 from underspend.core.history import History, Skipped
 from underspend.core.money import Money
@@ -94,7 +96,6 @@ def part_of(history: History, looking: Looking) -> Part:
         replies=replies,
         spent=sum([each.bill.total for each in everything]),
         hours=activity.hours(billed),
-        windows={day: _packed(each) for day, each in activity.windows(billed, looking.days).items()},
         moments=_packed(trend.moments(billed)),
         told=_told(history, everything, billed, rates, looking),
         cut=cut_replies(history.timelines, rates),
@@ -109,13 +110,21 @@ def part_of(history: History, looking: Looking) -> Part:
 
 
 def _places(history: History, billed: Sequence[Billed], looking: Looking) -> dict[str, Any]:
-    """Where the money went: fields of `Part` by name."""
+    """Where and when the money went: fields of `Part` by name."""
     kinds = categories.kinds(billed)
-    found = categories.by_category(billed, history.timelines, kinds)
+    found = cells(billed, looking.days, kinds)
+    own: dict[categories.Category, Counts] = {}
+    for cell in found:
+        if cell.kind is not None:
+            known = own.get(cell.kind)
+            own[cell.kind] = cell.counts if known is None else list(map(add, known, cell.counts))
+    by_message = {each.reply.message_id: each for each in billed}
+    windows = activity.windows(billed, looking.days, kinds)
     return {
-        "groups": counted(billed, looking.days),
-        "categories": {name: totals.counts() for name, totals in found.items()},
-        "asked": asked(billed, kinds, looking.prices),
+        "groups": by_kind(found),
+        "categories": categories.less_resent(own, history.timelines, by_message, kinds),
+        "asked": asked(billed, found, looking.prices),
+        "windows": {day: _packed(each) for day, each in windows.items()},
     }
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from underspend.audit.bills import Billed
 from underspend.audit.categories import Category
-from underspend.audit.groups import agent_of
+from underspend.audit.groups import Cell
+from underspend.audit.totals import CACHE_READ, COST, FIRST_TOKENS, OUTPUT
 from underspend.core.history import Timeline, Typed
 from underspend.core.money import Money
 from underspend.pricing.catalogue import Catalogue, catalogue
@@ -113,27 +114,29 @@ class Asked(msgspec.Struct, array_like=True, gc=False):
     waiting: tuple[int, Money, Money]
 
 
-def asked(billed: Sequence[Billed], places: Mapping[str, Category], prices: Catalogue | None = None) -> Asked:
-    """What a part of the replies says; `places` are the categories of the replies by message id."""
+def asked(billed: Sequence[Billed], cells: Iterable[Cell], prices: Catalogue | None = None) -> Asked:
+    """What a part of the replies says; `cells` are the same replies, counted."""
     routes: dict[tuple[str, str], Sent] = {}
-    lengths: dict[str, array[int]] = {}
     costs: dict[str, Money] = {}
-    for each in billed:
-        agent, usage, total = agent_of(each), each.usage, each.bill.total
-        key = (each.line.project, agent)
+    for cell in cells:
+        key = (cell.line.project, cell.agent)
         route = routes.get(key)
         if route is None:
             route = routes[key] = Sent(*key)
-        route.calls += 1
-        route.prompt += usage.prompt
-        route.cached += usage.cache_read
-        route.cost += total
-        route.models.add(each.model)
-        if places.get(each.reply.message_id) is Category.SIMPLE:
-            route.light += total
-        lengths.setdefault(each.model, array("q")).append(usage.output + each.reply.unseen_output)
-        costs[each.model] = costs.get(each.model, 0) + total
-    answers = {model: Said(costs[model], known.tobytes()) for model, known in lengths.items()}
+        counts = cell.counts
+        spent = counts[COST]
+        route.calls += counts[0]
+        route.prompt += sum(counts[FIRST_TOKENS:OUTPUT])
+        route.cached += counts[CACHE_READ]
+        route.cost += spent
+        route.models.add(cell.model)
+        if cell.kind is Category.SIMPLE:
+            route.light += spent
+        costs[cell.model] = costs.get(cell.model, 0) + spent
+    lengths: dict[str, list[int]] = {model: [] for model in costs}
+    for each in billed:
+        lengths[each.model].append(each.usage.output + each.reply.unseen_output)
+    answers = {model: Said(costs[model], array("q", known).tobytes()) for model, known in lengths.items()}
     return Asked(list(routes.values()), answers, _waiting(billed, prices or catalogue()))
 
 

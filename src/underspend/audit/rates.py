@@ -5,7 +5,7 @@ from __future__ import annotations
 from underspend.core.advisor import RateSource
 from underspend.core.history import Answered, History
 from underspend.core.money import Money
-from underspend.core.usage import Lane
+from underspend.core.usage import FIELDS, Lane
 from underspend.pricing.catalogue import Catalogue, catalogue
 from underspend.pricing.table import Rates
 
@@ -35,7 +35,7 @@ class CatalogueRates(RateSource):
             rates = self._listed[key]
         except KeyError:
             rates = self._listed[key] = self._prices.rates(model, at, prompt_tokens, provider="anthropic")
-        return None if rates is None else getattr(rates, lane)
+        return None if rates is None else getattr(rates, FIELDS[lane])
 
     def ttl_micros(self, reply: Answered) -> int:
         """How long what this reply wrote or read stays cached: 5 minutes or an hour, in microseconds."""

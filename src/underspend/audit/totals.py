@@ -16,6 +16,12 @@ Counts = list[int]
 
 _NO_TOKENS: dict[str, int] = {lane.value: 0 for lane in LANES}
 _NO_LANES: dict[str, Money] = {**_NO_TOKENS, EXTRA: 0}
+COLUMNS = 20
+FIRST_TOKENS, CACHE_READ, OUTPUT, FIRST_LANE, COST = 1, 4, 5, 6, 13
+"""Where in a row of counts the tokens by lane begin, two of them, where the dollars by lane begin, and all dollars."""
+
+_EXTRA = FIRST_LANE + len(LANES)
+_DOLLARS = {lane: FIRST_LANE + index for index, lane in enumerate(LANES)}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,28 +90,9 @@ class Totals:
 
     def add(self, each: Billed) -> None:
         """Counts one reply in."""
-        usage, bill, reply, tokens = each.usage, each.bill, each.reply, self.tokens
-        self.requests += 1
-        # Spelled out, and lanes by their own text: this runs for each reply of years.
-        tokens["input"] += usage.input
-        tokens["cache_write_5m"] += usage.cache_write_5m
-        tokens["cache_write_1h"] += usage.cache_write_1h
-        tokens["cache_read"] += usage.cache_read
-        tokens["output"] += usage.output
-        for line in bill.lines:
-            self.lanes[line.lane] += line.amount
-        for _, amount in bill.extras:
-            self.lanes[EXTRA] += amount
-        self.cost += bill.total
-        self.output_estimated += reply.unseen_output
-        self.unseen += each.unseen
-        self.web_searches += reply.metered.web_searches
-        self.thinking += reply.metered.thinking_tokens
-        if reply.nested:
-            self.nested += 1
-            self.nested_cost += bill.total
-        if bill.unpriced:
-            self.unpriced += 1
+        row = nothing()
+        count_in(row, each)
+        self.merge(Totals.of(row))
 
     def merge(self, other: Totals) -> None:
         """Counts in what another has counted."""
@@ -128,12 +115,44 @@ class Totals:
         self.thinking += other.thinking
 
 
+def nothing() -> Counts:
+    """A row in which nothing was counted yet."""
+    return [0] * COLUMNS
+
+
+def count_in(row: Counts, each: Billed) -> None:
+    """Counts one reply in a row."""
+    usage, bill, reply = each.usage, each.bill, each.reply
+    # Spelled out: this runs for each reply of years.
+    row[0] += 1
+    row[1] += usage.input
+    row[2] += usage.cache_write_5m
+    row[3] += usage.cache_write_1h
+    row[4] += usage.cache_read
+    row[5] += usage.output
+    for line in bill.lines:
+        row[_DOLLARS[line.lane]] += line.amount
+    row[COST] += bill.total
+    if bill.extras:
+        row[_EXTRA] += sum([amount for _, amount in bill.extras])
+    if reply.unseen_output:
+        row[12] += reply.unseen_output
+        row[14] += each.unseen
+    if reply.nested:
+        row[15] += 1
+        row[16] += bill.total
+    if bill.unpriced:
+        row[17] += 1
+    row[18] += reply.metered.web_searches
+    row[19] += reply.metered.thinking_tokens
+
+
 def total(billed: Iterable[Billed]) -> Totals:
     """All of them together."""
-    found = Totals()
+    row = nothing()
     for each in billed:
-        found.add(each)
-    return found
+        count_in(row, each)
+    return Totals.of(row)
 
 
 def merged(parts: Iterable[Totals]) -> Totals:

@@ -96,7 +96,7 @@ def _agents(replays: Replays) -> Iterator[Finding]:
     saved = _saved(replays, AgentsOn(models=models))
     if saved.expected <= 0:
         return
-    table = ", ".join(f'{{ model = "{model}", to = "{to}", roles = ["subagent"] }}' for model, to in models)
+    table = "".join(f'  {{ model = "{model}", to = "{to}", roles = ["subagent"] }},\n' for model, to in models)
     yield Finding(
         id="whatif/sub-agents",
         urgency=Urgency.HABIT,
@@ -109,7 +109,7 @@ def _agents(replays: Replays) -> Iterator[Finding]:
             f" {show(saved.high)}, by how many tokens the other model makes of the same text and how long its replies"
             f" are. {_AFTER}"
         ),
-        fix=f'In config.toml:\n[strategies.model_rules]\nstate = "on"\nrules = [{table}]',
+        fix=f'In config.toml:\n[strategies.model_rules]\nstate = "on"\nrules = [\n{table}]',
         rows=[{"model": model, "instead": to} for model, to in models],
     )
 
