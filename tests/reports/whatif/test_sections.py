@@ -73,4 +73,7 @@ def test_changes_have_their_sign():
 
 
 def test_numbers_of_rows_have_their_commas():
+    columns, rows = sections.evidence([{"model": "a", "saved": "$1.00", "calls": 5}])
+    assert columns == [("model", "l"), ("saved", "r"), ("calls", "r")]
+    assert rows == [["a", "$1.00", "5"]]
     assert [sections.cell(value) for value in (25_000, "$1.00")] == ["25,000", "$1.00"]

@@ -65,9 +65,7 @@ def _findings(made: WhatIf) -> Iterator[str]:
     for finding in made.shown:
         yield f"<h3>{escape(finding.title)}</h3><p>{escape(finding.why)}</p>"
         if finding.rows:
-            names = list(finding.rows[0])
-            rows = [[sections.cell(row.get(name, "")) for name in names] for row in finding.rows]
-            yield _table(([(name, "r") for name in names], rows))
+            yield _table(sections.evidence(finding.rows))
         if finding.fix:
             yield f"<pre>{escape(finding.fix)}</pre>"
 

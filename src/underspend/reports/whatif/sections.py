@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from underspend.audit.whatif import Group, Saving
 from underspend.core.evidence import Evidence
@@ -163,6 +163,13 @@ def span(saving: Saving) -> str:
     if saving.low == saving.high:
         return show(saving.expected)
     return f"{show(saving.expected)} ({show(saving.low)} to {show(saving.high)})"
+
+
+def evidence(rows: Sequence[Mapping[str, str | int]]) -> Table:
+    """A finding's rows: figures to the right, words to the left."""
+    names = list(rows[0]) if rows else []
+    sides = ["l" if str(rows[0][name])[:1].isalpha() else "r" for name in names]
+    return list(zip(names, sides, strict=True)), [[cell(row.get(name, "")) for name in names] for row in rows]
 
 
 def cell(value: str | int) -> str:

@@ -37,12 +37,9 @@ def _findings(made: WhatIf) -> Iterator[Line]:
     if rows:
         yield from _savings(made, columns, rows)
     for finding in [each for each in made.shown if not each.amount and each.rows]:
-        names = list(finding.rows[0])
         yield from heading(finding.title)
         yield from prose(finding.why, style=QUIET)
-        yield from grid(
-            [(name, "r") for name in names], [[sections.cell(row[name]) for name in names] for row in finding.rows]
-        )
+        yield from grid(*sections.evidence(finding.rows))
 
 
 def _savings(made: WhatIf, columns: Sequence[tuple[str, str]], rows: list[list[str]]) -> Iterator[Line]:
