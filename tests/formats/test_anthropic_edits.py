@@ -97,6 +97,18 @@ def test_a_result_is_replaced_or_shortened() -> None:
     assert said(short, content=[image]) == [image]
 
 
+def test_lines_with_certain_words_stay() -> None:
+    middle = "\n".join(["fine", "An ERROR here", "x" * 300 + " error", *["error"] * 20])
+    made = shortened(f"begin\n{middle}\nend", 6, 3, ("error",))
+    assert made.startswith("begin\n\n[… ")
+    assert made.endswith("error\nend")
+    lines = made.splitlines()
+    assert lines[2].endswith("characters left out, but for these lines …]")
+    assert lines[3:5] == ["An ERROR here", "error"]
+    assert len(lines) == 3 + 10 + 1
+    assert "but for" not in shortened("0123456789", 2, 3, ("error",))
+
+
 def test_a_result_without_content_gets_one() -> None:
     empty = {key: value for key, value in RESULT.items() if key != "content"}
     messages = [*BODY["messages"][:2], {"role": "user", "content": [empty]}]

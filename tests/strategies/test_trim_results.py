@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from strategies.talks import decided, filler, known, places, read, results, talk, warm
+from strategies.talks import decided, filler, known, places, read, results, run, talk, warm
 from underspend.core.call import Identity, Role, Verb
 from underspend.core.edits import ShortenContent
 from underspend.strategies.trim_results import TrimResults
@@ -18,6 +18,17 @@ def test_a_long_result_is_shortened_when_it_comes_in() -> None:
     assert isinstance(edit, ShortenContent)
     assert (edit.at, edit.head, edit.tail) == (results(asked)[-1], 3_000, 1_500)
     assert edit.tokens <= 1_500
+
+
+def test_of_a_commands_output_lines_that_speak_of_errors_stay() -> None:
+    asked = talk(run(tokens=9_000))
+    (edit,) = decided(TrimResults(), asked, warm(asked))
+    assert isinstance(edit, ShortenContent)
+    assert edit.words == ("error", "fail", "warning")
+    assert edit.tokens < 1_800
+    few = talk(run(tokens=1_700))
+    assert decided(TrimResults(), few, warm(few)) == []
+    assert decided(TrimResults(words=()), few, warm(few)) != []
 
 
 def test_what_is_cached_or_short_stays() -> None:

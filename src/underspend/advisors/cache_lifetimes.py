@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from underspend.advisors.claimed import NO_BILL
-from underspend.advisors.reading import replies_of
-from underspend.core.advisor import Surroundings
+import msgspec
+
+from underspend.advisors.reading import Account, accounts_of
+from underspend.core.advisor import RateSource, Surroundings
 from underspend.core.history import Answered, Timeline
 from underspend.core.money import Money, scale
 from underspend.core.usage import Lane
@@ -16,12 +16,13 @@ MINUTE = 60_000_000
 SHORT, LONG = 5 * MINUTE, 60 * MINUTE
 
 
-class Swing(NamedTuple):
+class Swing(msgspec.Struct, frozen=True, gc=False):
     """What a reply would have cost less under the other lifetime (negative: more), and the lane it was billed in."""
 
     reply: Answered
     lane: Lane
     gain: Money
+    billed: Money
 
 
 def with_short(timeline: Timeline, around: Surroundings) -> Iterator[Swing]:
@@ -30,17 +31,20 @@ def with_short(timeline: Timeline, around: Surroundings) -> Iterator[Swing]:
     Everything read after such a pause is held to be lost, other sessions' part of the prefix too: the gain is no more
     than it would have been.
     """
-    if not any(reply.metered.usage.cache_write_1h for reply in replies_of(timeline, around)):
+    row = accounts_of(timeline, around)
+    if not sum([usage.cache_write_1h for _, usage, _ in row]):
         return
-    before: Answered | None = None
-    for reply in replies_of(timeline, around):
-        bill, rate = around.bills.get(reply.message_id, NO_BILL), _Rates(reply, around)
-        if reply.metered.usage.cache_write_1h:
-            billed = bill.lane(Lane.CACHE_WRITE_1H)
-            yield Swing(reply, Lane.CACHE_WRITE_1H, rate.moved(billed, Lane.CACHE_WRITE_1H, Lane.CACHE_WRITE_5M))
-        if before is not None and reply.at - before.at > SHORT:
-            yield Swing(reply, Lane.CACHE_READ, rate.moved(bill.lane(Lane.CACHE_READ), Lane.CACHE_READ, _SHORT_WRITE))
-        before = reply
+    rates = around.rates
+    before: int | None = None
+    for account in row:
+        reply, usage, bill = account
+        if usage.cache_write_1h:
+            billed = bill.lane(_LONG)
+            yield Swing(reply, _LONG, _moved(account, billed, _LONG, _SHORT, rates), billed)
+        if before is not None and reply.at - before > SHORT:
+            billed = bill.lane(_READ)
+            yield Swing(reply, _READ, _moved(account, billed, _READ, _SHORT, rates), billed)
+        before = reply.at
 
 
 def with_long(timeline: Timeline, around: Surroundings) -> Iterator[Swing]:
@@ -48,44 +52,35 @@ def with_long(timeline: Timeline, around: Surroundings) -> Iterator[Swing]:
 
     Written again is what the reply before had in its prompt and this one did not read, so far as it wrote.
     """
-    if not any(reply.metered.usage.cache_write_5m for reply in replies_of(timeline, around)):
+    row = accounts_of(timeline, around)
+    if not sum([usage.cache_write_5m for _, usage, _ in row]):
         return
-    before: Answered | None = None
-    for reply in replies_of(timeline, around):
-        lost, before = (0 if before is None else _lost(before, reply)), reply
-        written = reply.metered.usage.cache_write_5m
+    rates = around.rates
+    before: Account | None = None
+    for account in row:
+        reply, usage, bill = account
+        earlier, before = before, account
+        written = usage.cache_write_5m
         if not written:
             continue
-        rate, kept = _Rates(reply, around), 0
-        billed = around.bills.get(reply.message_id, NO_BILL).lane(_SHORT_WRITE)
-        if lost:
-            kept = scale(billed, min(lost, written), written)
-            yield Swing(reply, _SHORT_WRITE, rate.moved(kept, _SHORT_WRITE, Lane.CACHE_READ))
-        yield Swing(reply, _SHORT_WRITE, rate.moved(billed - kept, _SHORT_WRITE, Lane.CACHE_WRITE_1H))
+        billed, kept = bill.lane(_SHORT), 0
+        if earlier is not None and SHORT < reply.at - earlier[0].at <= LONG:
+            lost = max(min(earlier[1].prompt, usage.prompt) - usage.cache_read, 0)
+            if lost:
+                kept = scale(billed, min(lost, written), written)
+                yield Swing(reply, _SHORT, _moved(account, kept, _SHORT, _READ, rates), billed)
+        yield Swing(reply, _SHORT, _moved(account, billed - kept, _SHORT, _LONG, rates), billed)
 
 
-_SHORT_WRITE = Lane.CACHE_WRITE_5M
+_READ, _SHORT, _LONG = Lane.CACHE_READ, Lane.CACHE_WRITE_5M, Lane.CACHE_WRITE_1H
 
 
-def _lost(earlier: Answered, later: Answered) -> int:
-    if not SHORT < later.at - earlier.at <= LONG:
+def _moved(account: Account, billed: Money, lane: Lane, to: Lane, rates: RateSource) -> Money:
+    """What is saved of dollars billed in one lane if their tokens are billed in another; 0 without prices."""
+    reply, usage, _ = account
+    model = reply.metered.model
+    if not billed or not model:
         return 0
-    return max(min(earlier.metered.usage.prompt, later.metered.usage.prompt) - later.metered.usage.cache_read, 0)
-
-
-class _Rates:
-    """The rates of a reply's model, to move dollars from one lane to another."""
-
-    def __init__(self, reply: Answered, around: Surroundings) -> None:
-        self._reply, self._around = reply, around
-
-    def moved(self, billed: Money, lane: Lane, to: Lane) -> Money:
-        """What is saved of dollars billed in one lane if their tokens are billed in another; 0 without prices."""
-        if not billed:
-            return 0
-        old, new = self._of(lane), self._of(to)
-        return billed - scale(billed, new, old) if old and new is not None else 0
-
-    def _of(self, lane: Lane) -> Money | None:
-        model, prompt = self._reply.metered.model, self._reply.metered.usage.prompt
-        return self._around.rates.rate(model, lane, self._reply.at, prompt) if model else None
+    prompt = usage.prompt
+    old, new = rates.rate(model, lane, reply.at, prompt), rates.rate(model, to, reply.at, prompt)
+    return billed - scale(billed, new, old) if old and new is not None else 0

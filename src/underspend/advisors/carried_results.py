@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import ClassVar, NamedTuple
 
@@ -14,7 +13,6 @@ from underspend.core.advisor import Advisor, Claimed, Confidence, Finding, Seen,
 from underspend.core.evidence import Evidence
 from underspend.core.history import History, Timeline, ToolUse
 from underspend.core.money import Money, show
-from underspend.core.usage import Lane
 
 LARGE = 2_000
 """Tokens beyond which a result is large: about 7,000 characters or 200 lines. Nine in ten results of the sessions that
@@ -81,22 +79,21 @@ class CarriedResults(Advisor[CarriedFacts]):
 
     def look(self, history: History, around: Surroundings) -> Seen | None:
         """All results by what they cost, and the large ones."""
-        tools: _Sums = {}
-        uses: _Sums = {}
+        tools: dict[str, _Sum] = {}
+        uses: dict[str, _Sum] = {}
         stays: list[_Stay] = []
-        for stay in _stays(history, around):
-            carried, use = stay.carried, stay.carried.use
-            row = (1, carried.tokens, carried.left - carried.entered, stay.amount)
-            _count(tools, stay.tool, row)
-            _count(uses, f"{use.name} {use.target}".strip() if use else "unknown", row)
-            if carried.tokens > LARGE:
-                stays.append(stay)
+        claims: list[Claimed] = []
+        for timeline in history.timelines:
+            for stretch in stretches_of(timeline, around):
+                here = _look_at(timeline, stretch, tools, uses)
+                if here:
+                    stays += here
+                    claims += stretch.claims([stay.carried for stay in here], LARGE)
         if not tools:
             return None
         large = [_large(stay, beyond) for stay in stays if (beyond := stay.stretch.cost(stay.carried, LARGE))]
-        claims = _claims(stays)
         facts = CarriedFacts(
-            tools=tools,
+            tools={name: (*row,) for name, row in tools.items()},  # type: ignore[misc]  # four, as `_Sum` says
             uses=msgspec.Raw(msgspec.msgpack.encode(uses)),
             use_count=len(uses),
             large=first([large], Large.order, _ROWS),
@@ -121,11 +118,29 @@ class CarriedResults(Advisor[CarriedFacts]):
             yield _beyond(facts)
 
 
-def _stays(history: History, around: Surroundings) -> Iterator[_Stay]:
-    for timeline in history.timelines:
-        for stretch in stretches_of(timeline, around):
-            for carried in stretch.results:
-                yield _Stay(timeline, stretch, carried, stretch.cost(carried))
+_Sum = list[int]
+"""A row of `_Sums` while it is being added up."""
+
+
+def _look_at(timeline: Timeline, stretch: Stretch, tools: dict[str, _Sum], uses: dict[str, _Sum]) -> list[_Stay]:
+    """The large results of a stretch; all of them are counted in."""
+    large = []
+    for carried in stretch.results:
+        amount, use, tokens = stretch.cost(carried), carried.use, carried.tokens
+        tool, name = ("unknown", "unknown") if use is None else (use.name, f"{use.name} {use.target}".strip())
+        calls = carried.left - carried.entered
+        for sums, key in ((tools, tool), (uses, name)):
+            row = sums.get(key)
+            if row is None:
+                sums[key] = [1, tokens, calls, amount]
+            else:
+                row[0] += 1
+                row[1] += tokens
+                row[2] += calls
+                row[3] += amount
+        if tokens > LARGE:
+            large.append(_Stay(timeline, stretch, carried, amount))
+    return large
 
 
 def _count(sums: _Sums, name: str, more: tuple[int, int, int, Money]) -> None:
@@ -157,18 +172,6 @@ def _large(stay: _Stay, beyond: Money) -> Large:
         cost=stay.amount,
         beyond=beyond,
     )
-
-
-def _claims(large: Iterable[_Stay]) -> list[Claimed]:
-    """What the tokens of large results after the first `LARGE` cost, by reply and lane."""
-    together: dict[int, list[_Stay]] = defaultdict(list)
-    for stay in large:
-        together[id(stay.stretch)].append(stay)
-    totals: dict[tuple[str, Lane], Money] = defaultdict(int)
-    for stays in together.values():
-        for step, lane, money in stays[0].stretch.sums([stay.carried for stay in stays], LARGE):
-            totals[step.reply.message_id, lane] += money
-    return [(message, lane, money) for (message, lane), money in totals.items() if money]
 
 
 def _by_tool(tools: _Sums, facts: Sequence[CarriedFacts]) -> Finding:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from underspend.advisors.reading import NO_BILL
 from underspend.core.advisor import Claimed as Claim
 from underspend.core.history import Answered
 from underspend.core.money import Money, scale
 from underspend.core.reply import Bill
 from underspend.core.usage import Lane
-
-NO_BILL = Bill()
-"""What a reply without a bill costs as far as anybody knows."""
 
 DAY = 86_400_000_000
 """In microseconds."""
@@ -20,6 +18,9 @@ DAY = 86_400_000_000
 _MONTH_DAYS = 30
 _WORK_DAYS = 22
 _ENOUGH_DAYS = 7
+
+
+__all__ = ["DAY", "NO_BILL", "Claimed", "Month"]
 
 
 class Claimed:

@@ -10,10 +10,10 @@ from typing import ClassVar, NamedTuple
 
 import msgspec
 
-from underspend.advisors.reading import Part, Step, first, moment, segments, steps_of
+from underspend.advisors.reading import Step, first, moment, segments, steps_of
 from underspend.core.advisor import Advisor, Claimed, Confidence, Finding, RateSource, Seen, Surroundings, Urgency
 from underspend.core.evidence import Evidence
-from underspend.core.history import History, Result, Timeline, Typed
+from underspend.core.history import History, Timeline, Typed
 from underspend.core.money import Money, show
 from underspend.core.usage import Lane
 from underspend.tokens.estimate import tokens_in
@@ -46,11 +46,16 @@ class Start(NamedTuple):
     end: int
     gain: Money
 
-    def spared(self) -> Iterator[tuple[Step, Part]]:
+    def spared(self) -> Iterator[Claimed]:
         """What it would have spared each later reply, lane by lane."""
-        for step in self.row[self.boundary.at : self.end]:
-            for part in step.prompt.between(self.boundary.kept, self.boundary.held):
-                yield step, part
+        at, held, kept = self.boundary
+        for step in self.row[at : self.end]:
+            prompt = step.prompt
+            if kept < held <= prompt.read:
+                yield step.reply.message_id, Lane.CACHE_READ, (held - kept) * prompt.read_rate
+                continue
+            for part in prompt.between(kept, held):
+                yield step.reply.message_id, part.lane, part.amount
 
 
 class _Context(NamedTuple):
@@ -111,7 +116,7 @@ class ContextGrowth(Advisor[GrowthFacts]):
     def look(self, history: History, around: Surroundings) -> Seen | None:
         """What each level's rule comes to, and the best prompt to start afresh at in each context."""
         contexts = list(_contexts(history, around))
-        largest = max((step.prompt.size for context in contexts for step in context.row), default=0)
+        largest = max([step.prompt.size for context in contexts for step in context.row], default=0)
         if not largest:
             return None
         facts = GrowthFacts(largest, _spent_above(contexts), {}, {}, {}, [])
@@ -160,28 +165,37 @@ def _contexts(history: History, around: Surroundings) -> Iterator[_Context]:
         row = steps_of(timeline, around)
         first = next((step.prompt.size for step in row if step.prompt.size), 0)
         for segment in segments(row):
-            reads = list(accumulate((step.prompt.read_rate for step in segment), initial=0))
+            reads = list(accumulate([step.prompt.read_rate for step in segment], initial=0))
             yield _Context(timeline, segment, list(_boundaries(segment, first)), {}, reads)
 
 
 def _boundaries(row: list[Step], first: int) -> Iterator[Boundary]:
+    asked = {at for at, step in enumerate(row) if at and _is_asked(step)}
+    if not asked:
+        return
     last_use = _last_uses(row)
     sizes: dict[str, int] = {}
-    uses = {use.id: use for step in row for use in step.reply.tools}
+    uses = {use.id: use for step in row for use in step.reply.tools if use.name in _FILES and use.target}
     said = 0
-    for at, step in enumerate(row):
-        for event in step.before:
-            if isinstance(event, Typed):
-                said += tokens_in(event.size)
-            elif isinstance(event, Result) and event.use_id in uses:
-                use = uses[event.use_id]
-                if use.name in _FILES and use.target:
-                    sizes[use.target] = max(sizes.get(use.target, 0), tokens_in(max(event.size, use.size)))
-        if at and any(isinstance(event, Typed) and event.by_person for event in step.before):
+    for at, step in enumerate(row[: max(asked) + 1]):
+        if len(step.before) > len(step.results):
+            said += sum([tokens_in(event.size) for event in step.before if isinstance(event, Typed)])
+        for result in step.results:
+            use = uses.get(result.use_id)
+            if use is not None:
+                sizes[use.target] = max(sizes.get(use.target, 0), tokens_in(max(result.size, use.size)))
+        if at in asked:
             held = row[at - 1].prompt.size
             again = sum(size for target, size in sizes.items() if last_use.get(target, -1) >= at)
             yield Boundary(at, held, min(first + said + again, held))
         said += tokens_in(step.reply.text_chars)
+
+
+def _is_asked(step: Step) -> bool:
+    """Whether a person's prompt led to it."""
+    if len(step.before) == len(step.results):
+        return False
+    return any(isinstance(event, Typed) and event.by_person for event in step.before)
 
 
 def _last_uses(row: list[Step]) -> dict[str, int]:
@@ -210,8 +224,9 @@ def _start(context: _Context, boundary: Boundary, end: int, rates: RateSource) -
     # Most replies read all of it from the cache; of the others each is looked at.
     gain = (held - kept) * (context.reads[end] - context.reads[at])
     for step in row[at:end]:
-        if step.prompt.read < held:
-            gain += step.prompt.paid(kept, held) - (held - kept) * step.prompt.read_rate
+        prompt = step.prompt
+        if prompt.read < held:
+            gain += prompt.paid(kept, held) - (held - kept) * prompt.read_rate
     first = row[boundary.at]
     write = first.prompt.rate_of(Lane.CACHE_WRITE_1H) or first.prompt.rate_in(Lane.CACHE_WRITE_5M, first.reply, rates)
     # What a rewrite had to write anyway is not written twice.
@@ -224,8 +239,8 @@ def _start(context: _Context, boundary: Boundary, end: int, rates: RateSource) -
 def _claims(starts: Iterable[Start]) -> list[Claimed]:
     totals: dict[tuple[str, Lane], Money] = defaultdict(int)
     for start in starts:
-        for step, part in start.spared():
-            totals[step.reply.message_id, part.lane] += part.amount
+        for message, lane, amount in start.spared():
+            totals[message, lane] += amount
     return [(message, lane, money) for (message, lane), money in totals.items() if money]
 
 

@@ -9,8 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from underspend.advisors.claimed import DAY as _DAY
-from underspend.advisors.claimed import NO_BILL
-from underspend.advisors.reading import replies_of
+from underspend.advisors.reading import accounts_of
 from underspend.core.advisor import Advisor, Confidence, Finding, Seen, Surroundings, Urgency
 from underspend.core.evidence import Evidence
 from underspend.core.history import History
@@ -45,8 +44,8 @@ class Deletion(Advisor[list[File]]):
         spent: Counter[str] = Counter()
         if around.retention_days is not None:
             for line in history.timelines:
-                for reply in replies_of(line, around):
-                    spent[reply.place.file] += around.bills.get(reply.message_id, NO_BILL).total
+                for reply, _, bill in accounts_of(line, around):
+                    spent[reply.place.file] += bill.total
         return Seen([File(file.file, file.size, file.modified, spent[file.file]) for file in history.files])
 
     def sum_up(self, facts: Sequence[list[File]], around: Surroundings) -> Iterable[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import ClassVar, NamedTuple
 
 import msgspec
@@ -118,7 +118,7 @@ class ErrorLoops(Advisor[LoopFacts]):
         for timeline in history.timelines:
             row = steps_of(timeline, around)
             loops += _loops(timeline, row)
-            if any(isinstance(event, Mark) and event.kind is MarkKind.API_ERROR for event in timeline.events):
+            if any(isinstance(event, Mark) and event.kind is MarkKind.API_ERROR for event in _marks(timeline, row)):
                 again += _repeated(timeline, row)
                 errors += _errors(timeline, row)
         if not (loops or again or errors):
@@ -149,8 +149,18 @@ class ErrorLoops(Advisor[LoopFacts]):
             yield _api_errors(errors)
 
 
+def _marks(timeline: Timeline, row: list[Step]) -> Sequence[Event]:
+    """The events of a timeline, or none of them where none of its steps has a mark before it and none follows them."""
+    last = row[-1].reply if row else None
+    tail = takewhile(lambda event: event is not last, reversed(timeline.events))
+    is_marked = any(step.marked for step in row) or any(isinstance(event, Mark) for event in tail)
+    return timeline.events if is_marked else ()
+
+
 def _loops(timeline: Timeline, row: list[Step]) -> list[_Loop]:
     """The loops of a timeline. A success of the same kind, an edit or a person's prompt ends a loop."""
+    if sum([result.is_error for step in row for result in step.results]) < LEAST:
+        return []
     made: dict[str, tuple[Step, ToolUse]] = {}
     running: dict[str, _Loop] = {}
     ended: list[_Loop] = []

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from underspend.advisors.cache_lifetimes import Swing, with_long, with_short
-from underspend.advisors.claimed import NO_BILL, Claimed
+from underspend.advisors.claimed import Claimed
 from underspend.advisors.client_settings import SettingsFile
-from underspend.advisors.reading import replies_of
+from underspend.advisors.reading import accounts_of
 from underspend.advisors.rule_data import rules
 from underspend.advisors.sub_agents import is_agent
 from underspend.core.advisor import Claimed as Claim
@@ -18,7 +18,7 @@ from underspend.core.call import Role
 from underspend.core.evidence import Evidence
 from underspend.core.history import History, Timeline
 from underspend.core.money import Money, show
-from underspend.core.usage import Lane
+from underspend.core.usage import FIELDS, Lane
 
 _WORTH_SAYING_PERCENT = 1
 _WHY = (
@@ -47,12 +47,14 @@ class Other(msgspec.Struct, array_like=True, gc=False):
 
     def add(self, swing: Swing) -> None:
         """Count one swing in."""
-        if swing.gain > 0:
-            self.gains += swing.gain
-        else:
-            self.losses -= swing.gain
-        if swing.gain:
-            self.lanes[swing.lane.value] = self.lanes.get(swing.lane.value, 0) + swing.gain
+        gain = swing.gain
+        if gain > 0:
+            self.gains += gain
+        elif gain:
+            self.losses -= gain
+        if gain:
+            lane = FIELDS[swing.lane]
+            self.lanes[lane] = self.lanes.get(lane, 0) + gain
 
     def merge(self, more: Other) -> None:
         """Count in what another has counted."""
@@ -82,14 +84,13 @@ def seen_lifetimes(
     }
     for group, timelines in groups.items():
         made = found[group] = Lifetimes()
-        replies = [reply for line in timelines for reply in replies_of(line, around)]
-        made.spent = sum([around.bills.get(reply.message_id, NO_BILL).total for reply in replies])
+        made.spent = sum([bill.total for line in timelines for _, _, bill in accounts_of(line, around)])
         for ttl, (replay, _) in _OTHER.items():
             other, claimed = Other(), Claimed(around.bills)
             for swing in (swing for line in timelines for swing in replay(line, around)):
                 other.add(swing)
                 if swing.gain > 0:
-                    other.claimed += claimed.add(swing.reply, swing.lane, swing.gain)
+                    other.claimed += claimed.put(swing.reply.message_id, swing.lane, swing.gain, swing.billed)
             if other.lanes:
                 made.others[ttl], claims[_claims_of(name, group, ttl)] = other, claimed.all()
     return found, claims

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from functools import cache
 
 from underspend.advisors.rule_data import rules
 from underspend.core.call import Role
@@ -29,15 +30,32 @@ def work_of(timeline: Timeline) -> Work | None:
         if timeline.agent_type in types["deciding_agents"]:
             return None
         named = timeline.agent_type in types["exploring_agents"]
-        return Work.EXPLORING_AGENTS if named or only_looks(timeline.replies) else None
-    return Work.READING_SESSIONS if only_looks(timeline.replies) else None
+        return Work.EXPLORING_AGENTS if named or only_looks(_replies(timeline)) else None
+    return Work.READING_SESSIONS if only_looks(_replies(timeline)) else None
+
+
+def _replies(timeline: Timeline) -> Iterator[Answered]:
+    # One by one: most sessions show with the first replies that they do more than look.
+    return (event for event in timeline.events if isinstance(event, Answered))
 
 
 def only_looks(replies: Iterable[Answered]) -> bool:
     """Whether tools were used and all of them only read."""
+    looking, harmless = _tools()
+    looked = False
+    for reply in replies:
+        for tool in reply.tools:
+            if tool.name not in harmless:
+                return False
+            looked = looked or tool.name in looking
+    return looked
+
+
+@cache
+def _tools() -> tuple[frozenset[str], frozenset[str]]:
+    """The tools that look, and these together with those that do nothing either way."""
     known = rules("dear_models")
-    used = {tool.name for reply in replies for tool in reply.tools}
-    return not used.isdisjoint(known["looking"]) and used.issubset({*known["looking"], *known["neutral"]})
+    return frozenset(known["looking"]), frozenset({*known["looking"], *known["neutral"]})
 
 
 def turns(timeline: Timeline) -> Iterator[list[Answered]]:

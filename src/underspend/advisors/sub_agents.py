@@ -10,7 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from underspend.advisors.claimed import NO_BILL, Claimed
-from underspend.advisors.reading import first, replies_of
+from underspend.advisors.reading import accounts_of, first, replies_of
 from underspend.core.advisor import Advisor, Confidence, Finding, Seen, Surroundings, Urgency
 from underspend.core.call import Role
 from underspend.core.evidence import Evidence
@@ -162,7 +162,7 @@ def _handed_back(history: History, agents: Iterable[Timeline]) -> dict[str, int]
 
 
 def _paid(line: Timeline, around: Surroundings) -> Money:
-    return sum([around.bills.get(reply.message_id, NO_BILL).total for reply in replies_of(line, around)])
+    return sum([bill.total for _, _, bill in accounts_of(line, around)])
 
 
 def _prefix(reply: Answered, around: Surroundings) -> Money:

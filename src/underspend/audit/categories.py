@@ -203,11 +203,13 @@ def resent(timelines: Iterable[Timeline], billed: Mapping[str, Billed]) -> dict[
 
 
 def _split(each: Billed, before: int) -> Resent:
-    usage, lines = each.usage, each.bill.lines
-    left = min(before, usage.prompt)
+    usage, bill = each.usage, each.bill
+    left, read = min(before, usage.prompt), usage.cache_read
+    if left == read:
+        return [(_READ, read, bill.lane(_READ))] if read else []
     found: Resent = []
     for lane, have in (
-        (_READ, usage.cache_read),
+        (_READ, read),
         (_SHORT, usage.cache_write_5m),
         (_LONG, usage.cache_write_1h),
         (_FRESH, usage.input),
@@ -215,10 +217,7 @@ def _split(each: Billed, before: int) -> Resent:
         if not left:
             break
         if have:
-            amount = 0
-            for line in lines:
-                if line.lane is lane:
-                    amount += line.amount
+            amount = bill.lane(lane)
             took = min(have, left)
             found.append((lane, took, amount if took == have else scale(amount, took, have)))
             left -= took

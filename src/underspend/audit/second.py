@@ -11,7 +11,6 @@ import contextlib
 import os
 import pickle
 import struct
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
@@ -23,6 +22,8 @@ from underspend.readers.claude_code.records import Extract, Source, pack, unpack
 from underspend.readers.claude_code.sharing import NUMBER, numbers
 
 if TYPE_CHECKING:
+    import subprocess
+
     from underspend.audit.part import Looking
 
 _START = "from underspend.audit.second import main; main()"
@@ -43,6 +44,8 @@ class Second:
         """A process that begins to take portions; None where there can be none (Windows hands no pipes over)."""
         if os.name != "posix":
             return None
+        import subprocess
+
         queue, feed = os.pipe()
         os.write(feed, b"".join(NUMBER.pack(number) for number in range(len(portions))))
         os.close(feed)

@@ -76,7 +76,7 @@ def _made_over(block: Block, edit: ContentEdit) -> Block:
         said = blake2b(edit.text.encode(), digest_size=16).digest()
         digest = blake2b((block.ref or "").encode(), key=said, digest_size=16).digest()
     else:
-        how = f"shortened {edit.head} {edit.tail}".encode()
+        how = f"shortened {edit.head} {edit.tail} {' '.join(edit.words)}".encode()
         said = blake2b(how, key=block.says or block.digest, digest_size=16).digest()
         digest = blake2b(how, key=block.digest, digest_size=16).digest()
     return replace(block, digest=digest, says=said, tokens=edit.tokens, edited=True)

@@ -42,13 +42,22 @@ class ReplaceContent:
 
 @dataclass(frozen=True, slots=True)
 class ShortenContent:
-    """Keep the first `head` and last `tail` characters of a tool's result; a line between says what was left out."""
+    """Keep the first `head` and last `tail` characters of a tool's result; a line between says what was left out.
+
+    Of what is left out up to `MOST_LINES` lines that hold one of `words` (in any case) stay too, `LONGEST_LINE`
+    characters of each. `tokens` is its size then, at most.
+    """
 
     at: int
     head: int
     tail: int
     tokens: int
     why: str
+    words: tuple[str, ...] = ()
+
+
+MOST_LINES = 10
+LONGEST_LINE = 160
 
 
 @dataclass(frozen=True, slots=True)

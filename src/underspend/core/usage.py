@@ -20,6 +20,10 @@ class Lane(StrEnum):
     OUTPUT = "output"
 
 
+FIELDS = {lane: lane.value for lane in Lane}
+"""The fields that hold something by lane, as plain text: quicker to look up than a lane, which is its own text too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens by lane. Lanes never overlap: `input` excludes what was read from or written to the cache."""
@@ -37,8 +41,8 @@ class Usage:
 
     def lane(self, lane: Lane) -> int:
         """Tokens billed in one lane."""
-        # A lane is its own text; `lane.value` takes several times as long, and this runs for each reply of years.
-        tokens: int = getattr(self, lane)
+        # `lane.value` takes several times as long, and this runs for each reply of years.
+        tokens: int = getattr(self, FIELDS[lane])
         return tokens
 
     def __add__(self, other: Usage) -> Usage:

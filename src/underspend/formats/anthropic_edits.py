@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, assert_never
 
 import msgspec
 
 from underspend.core.edits import (
+    LONGEST_LINE,
+    MOST_LINES,
     DropMessages,
     Edit,
     Refuse,
@@ -57,20 +60,29 @@ def edited(raw: bytes, edits: Sequence[Edit]) -> bytes:
     return body.made()
 
 
-def shortened(content: Any, head: int, tail: int) -> Any:
+def shortened(content: Any, head: int, tail: int, words: Sequence[str] = ()) -> Any:
     """A tool result's content with the middle of its text left out, and a line that says so; other parts stay.
 
-    The same content comes back where it has no more than `head` + `tail` characters of text.
+    Of the middle the first lines that hold one of the words stay. The same content comes back where it has no more than
+    `head` + `tail` characters of text.
     """
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else items(content)
     whole = "\n".join(str(part.get("text") or "") for part in parts if part.get("type") == "text")
     if len(whole) <= head + tail:
         return content
-    left_out = len(whole) - head - tail
-    said = f"{whole[:head]}\n[… {left_out} characters left out …]\n{whole[len(whole) - tail :]}"
+    end = len(whole) - tail
+    lines = _lines_with(whole[head:end], words) if words else []
+    left_out = f"[… {end - head} characters left out{', but for these lines' if lines else ''} …]"
+    said = "\n".join([whole[:head], left_out, *lines, whole[end:]])
     if isinstance(content, str):
         return said
     return [{"type": "text", "text": said}, *(part for part in parts if part.get("type") != "text")]
+
+
+def _lines_with(middle: str, words: Sequence[str]) -> list[str]:
+    wanted = [word.lower() for word in words]
+    lines = (line[:LONGEST_LINE] for line in middle.splitlines())
+    return list(islice((line for line in lines if any(word in line.lower() for word in wanted)), MOST_LINES))
 
 
 class _Body:
@@ -95,10 +107,10 @@ class _Body:
             case ReplaceContent(at=at, text=said):
                 self._result(self._place(at))
                 self._place(at).content = said
-            case ShortenContent(at=at, head=head, tail=tail):
+            case ShortenContent(at=at, head=head, tail=tail, words=words):
                 place = self._place(at)
                 content = self._result(place).get("content") if place.content is None else place.content
-                place.content = shortened(content, head, tail)
+                place.content = shortened(content, head, tail, words)
             case DropMessages(first=first, last=last):
                 self._drop(first, last)
             case SetMaxOutput() | SetEffort():

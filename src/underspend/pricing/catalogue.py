@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 from underspend.core.money import Money
 from underspend.pricing.normalise import PROVIDERS, Name, candidates, provider_id
 from underspend.pricing.overrides import read_overrides
 from underspend.pricing.table import Model, Rates, Sheet, read_sheet
 
+_DATA = Path(__file__).with_name("data")
 _REMEMBERED = 4096
 _DAY = 86_400_000_000
 
@@ -125,8 +126,8 @@ def catalogue() -> Catalogue:
 @cache
 def sheet(provider: str) -> Sheet:
     """A provider's decoded price file. Raises FileNotFoundError for a provider without one."""
-    data = resources.files("underspend.pricing") / "data" / f"{provider}.json"
-    return read_sheet(data.read_bytes())
+    # Not by `importlib.resources`, which takes longer to import than an audit of small transcripts.
+    return read_sheet((_DATA / f"{provider}.json").read_bytes())
 
 
 @cache

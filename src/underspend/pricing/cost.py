@@ -19,7 +19,7 @@ from underspend.pricing.table import Model, Rates
 UNNAMED = "(no model named)"
 """How a bill names the model of a reply that names none."""
 
-_LANES = tuple(Lane)
+_LANES = _INPUT, _SHORT, _LONG, _READ, _OUTPUT = tuple(Lane)
 _PLAIN_TIERS = frozenset({"", "standard", "default", "auto", "standard_only", "not_available"})
 _BATCH = "batch"
 _FREE = Rates(0, 0, 0, 0, 0)
@@ -72,32 +72,40 @@ def _plain(metered: Metered, unit: Unit, at: int, prices: Catalogue, places: tup
     rates = found.model.standard_rates(at, usage.prompt)
     if rates.output is None:
         return None
-    lines = tuple(
-        [
-            Line(0, kind, model, lane, tokens, rate, tokens * rate)
-            for lane, tokens, rate in (
-                (Lane.INPUT, usage.input, rates.input),
-                (Lane.CACHE_WRITE_5M, usage.cache_write_5m, rates.cache_write_5m),
-                (Lane.CACHE_WRITE_1H, usage.cache_write_1h, rates.cache_write_1h),
-                (Lane.CACHE_READ, usage.cache_read, rates.cache_read),
-                (Lane.OUTPUT, usage.output, rates.output),
-            )
-            if tokens
-        ]
-    )
+    lines, total = _lines(usage, rates, kind, model)
     return Bill(
-        lines=lines,
-        total=sum([line.amount for line in lines]),
-        evidence=Evidence.BILLED if metered.complete and metered.has_usage else Evidence.ESTIMATED,
-        notes=metered.notes,
+        lines,
+        (),
+        total,
+        (),
+        Evidence.BILLED if metered.complete and metered.has_usage else Evidence.ESTIMATED,
+        metered.notes,
     )
+
+
+def _lines(usage: Usage, rates: Rates, kind: str, model: str) -> tuple[tuple[Line, ...], Money]:
+    """The lines of a unit at list prices, and what they come to."""
+    lines: list[Line] = []
+    total = 0
+    for lane, tokens, rate in (
+        (_INPUT, usage.input, rates.input),
+        (_SHORT, usage.cache_write_5m, rates.cache_write_5m),
+        (_LONG, usage.cache_write_1h, rates.cache_write_1h),
+        (_READ, usage.cache_read, rates.cache_read),
+        (_OUTPUT, usage.output, rates.output or 0),
+    ):
+        if tokens:
+            amount = tokens * rate
+            total += amount
+            lines.append(Line(0, kind, model, lane, tokens, rate, amount))
+    return tuple(lines), total
 
 
 def _is_special(metered: Metered, model: Model, places: tuple[str, ...]) -> bool:
     """Whether anything but tokens at list prices is on a reply's bill, or a note beside it."""
     if metered.refused_free or metered.fallback_credit or metered.web_searches or model.per_request:
         return True
-    return any(name in model.factors or name in model.variants for name in places)
+    return bool(places) and any(name in model.factors or name in model.variants for name in places)
 
 
 @lru_cache(maxsize=512)

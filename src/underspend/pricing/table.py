@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -12,6 +13,13 @@ from underspend.core.money import Money
 from underspend.core.usage import Lane
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=512)
+def _micros(when: datetime) -> int:
+    """An instant in microseconds since the epoch: quicker to compare than one in microseconds is to convert."""
+    return (when - _EPOCH) // _MICROSECOND
 
 
 class Rates(msgspec.Struct, frozen=True, array_like=True):
@@ -66,10 +74,11 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
         """Whether the row is in force at an instant, in microseconds since the epoch."""
         if self.since is None and self.until is None and not self.hours:
             return True
-        when = _EPOCH + timedelta(microseconds=at)
-        if (self.since is not None and when < self.since) or (self.until is not None and when >= self.until):
+        if (self.since is not None and at < _micros(self.since)) or (
+            self.until is not None and at >= _micros(self.until)
+        ):
             return False
-        return not self.hours or self._in_hours(when)
+        return not self.hours or self._in_hours(_EPOCH + timedelta(microseconds=at))
 
     def _in_hours(self, when: datetime) -> bool:
         if (self.days and when.weekday() not in self.days) or when.date() in self.except_on:

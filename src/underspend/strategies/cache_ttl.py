@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import ClassVar
 
-from underspend.core.call import Block, Call, Role
+from underspend.core.call import Block, Call, Role, Section
 from underspend.core.context import Context
 from underspend.core.edits import Edit, SetBreakpoint
-from underspend.core.foresight import Chance, can_bear
+from underspend.core.foresight import Chance, can_bear, new_from
 from underspend.core.money import Money
 from underspend.core.ports import Rates
 from underspend.core.strategy import State, Strategy
 from underspend.promptcache.cache import LIFETIMES
-from underspend.promptcache.prompt import LONG, SHORT
+from underspend.promptcache.prompt import LONG, MOST_BREAKPOINTS, SHORT
 
 _PRIOR = Chance(2, 100)
 _PRIOR_OF_AGENTS = Chance(1, 300)
@@ -30,12 +31,14 @@ _PRIOR_CALLS = 100
 _PRIOR_CALLS_HERE = 50
 _CALLS_A_PAUSE = 10
 _LOOKBACK = 20
-_LEAST_BLOCKS, _SPARE_BLOCKS = 6, 2
+_NEVER_MARKED = frozenset({"thinking", "redacted_thinking"})
+_LEAST_BLOCKS, _SPARE_BLOCKS = 16, 6
+"""The next call is taken to add at least so many blocks, or so many more than the most that one of the last few did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheTtl(Strategy):
-    """Retimes the breakpoints that are there; none is added, moved or taken away.
+    """Retimes the breakpoints that are there; none is moved or taken away, and one may be added in a free slot.
 
     An hour's lifetime for a call's few new tokens keeps the whole prompt before them alive for an hour, so one such
     write every few calls insures all. A client that asks for an hour is given five minutes between those writes. One
@@ -51,32 +54,32 @@ class CacheTtl(Strategy):
         """The lifetime that costs less on average, on the last breakpoint and on those that must not ask for less."""
         marks = [at for at, block in enumerate(call.blocks) if block.breakpoint]
         rates = ctx.rates(call)
-        if not marks or rates is None or call.identity.role is Role.SIDE:
+        if not marks or rates is None or call.automatic or call.identity.role is Role.SIDE:
             return
-        asked = call.blocks[marks[-1]].breakpoint
-        wanted = self._lifetime(call, marks[-1], ctx, rates)
-        if wanted == asked:
-            return
-        if wanted == SHORT:
-            yield from _for_minutes(call, marks)
-            return
-        for at in marks:
-            yield SetBreakpoint(at, LONG, why="pauses of over five minutes are usual here; so all of it outlives one")
+        asked = call.blocks[marks[-1]].breakpoint or SHORT
+        wanted = self._lifetime(call, marks, ctx, rates)
+        if _has_paused(ctx):
+            yield from _looking_further(call.blocks, marks, wanted)
+        elif wanted == SHORT:
+            yield from _refreshing(call.blocks, marks, ctx.conversation.long_tokens)
+        if wanted != asked:
+            yield from _for_an_hour(marks) if wanted == LONG else _for_minutes(call, marks)
 
-    def _lifetime(self, call: Call, last: int, ctx: Context, rates: Rates) -> str:
-        warm = ctx.conversation.warm_tokens
+    def _lifetime(self, call: Call, marks: Sequence[int], ctx: Context, rates: Rates) -> str:
+        warm, last = ctx.conversation.warm_tokens, marks[-1]
         upto = call.blocks[: last + 1]
         size = sum(block.tokens for block in upto)
         dearer = rates.cache_write_1h - rates.cache_write_5m
         premium, missing = max(0, size - warm) * dearer, warm * dearer
-        exposed = size - _insured(upto, size, ctx.conversation.long_tokens)
+        exposed = size - _insured(upto, size, ctx.conversation.long_tokens, has_slot=len(marks) < MOST_BREAKPOINTS)
         loss = exposed * (rates.cache_write_5m - rates.cache_read)
         pays = _chance(call, ctx).weighs_more(loss, premium + missing * _MISSES.hits // _MISSES.of)
         if call.blocks[last].breakpoint != LONG:
             return LONG if pays and self._is_insurable(premium, missing, size * rates.cache_write_1h, ctx) else SHORT
         # Five minutes save the premium. If a pause comes now, all that is exposed may have to be written for an hour
-        # again. Agents do not pause.
-        worst = exposed * (rates.cache_write_1h - rates.cache_read) - premium
+        # again; what the last pause has just cost is not in the books yet. Agents do not pause.
+        just_lost = max(0, _held_before(upto) - warm) * (rates.cache_write_5m - rates.cache_read)
+        worst = exposed * (rates.cache_write_1h - rates.cache_read) - premium + just_lost
         by_then = (size - warm) * rates.cache_write_5m + warm * rates.cache_read + exposed * rates.cache_write_1h
         is_safe = call.identity.role is Role.SUBAGENT or can_bear(worst, ctx, by_then=by_then)
         return SHORT if is_safe and not pays else LONG
@@ -97,9 +100,41 @@ def _for_minutes(call: Call, marks: Sequence[int]) -> Iterable[Edit]:
     return [SetBreakpoint(marks[-1], SHORT, why="what was written for an hour just before keeps the rest alive")]
 
 
-def _insured(upto: Sequence[Block], size: int, long_tokens: int) -> int:
+def _for_an_hour(marks: Sequence[int]) -> Iterable[Edit]:
+    why = "pauses of over five minutes are usual here; so all of it outlives one"
+    return [SetBreakpoint(at, LONG, why=why) for at in marks]
+
+
+def _has_paused(ctx: Context) -> bool:
+    idle = ctx.conversation.idle
+    return idle is not None and LIFETIMES[SHORT] <= idle < LIFETIMES[LONG]
+
+
+def _looking_further(blocks: Sequence[Block], marks: Sequence[int], ttl: str) -> Iterator[Edit]:
+    """One more breakpoint where the lookback of the last one ends, which makes it twice as long."""
+    at = marks[-1] - _LOOKBACK
+    while at >= 0 and (blocks[at].kind in _NEVER_MARKED or not blocks[at].tokens):
+        at -= 1
+    if _has_room(blocks, marks, at):
+        yield SetBreakpoint(at, ttl, why="after a pause what is still alive may stand further back")
+
+
+def _refreshing(blocks: Sequence[Block], marks: Sequence[int], long_tokens: int) -> Iterator[Edit]:
+    """One more breakpoint where the last write for an hour ended: being read keeps it alive."""
+    ends = list(accumulate(block.tokens for block in blocks[: marks[-1]]))
+    at = bisect_left(ends, long_tokens)
+    if long_tokens and at < len(ends) and ends[at] == long_tokens and _has_room(blocks, marks, at):
+        yield SetBreakpoint(at, SHORT, why="what was written for an hour is kept alive by being read")
+
+
+def _has_room(blocks: Sequence[Block], marks: Sequence[int], at: int) -> bool:
+    before = marks[-2] if len(marks) > 1 else -1
+    return len(marks) < MOST_BREAKPOINTS and at > before and blocks[at].section is Section.MESSAGES
+
+
+def _insured(upto: Sequence[Block], size: int, long_tokens: int, *, has_slot: bool) -> int:
     """The tokens that a pause leaves alive: what was written for an hour, if the next call's lookback reaches it."""
-    rest, reach = size - long_tokens, _LOOKBACK - _blocks_to_come(upto)
+    rest, reach = size - long_tokens, (2 if has_slot else 1) * _LOOKBACK - _blocks_to_come(upto)
     for behind, block in enumerate(reversed(upto)):
         if rest <= 0:
             break
@@ -107,6 +142,14 @@ def _insured(upto: Sequence[Block], size: int, long_tokens: int) -> int:
             return 0
         rest -= block.tokens
     return long_tokens
+
+
+def _held_before(upto: Sequence[Block]) -> int:
+    """The tokens that the call before had: all before the model's last words."""
+    at = new_from(upto)
+    while at > 0 and upto[at - 1].role == "assistant":
+        at -= 1
+    return sum(block.tokens for block in upto[:at])
 
 
 def _blocks_to_come(upto: Sequence[Block]) -> int:

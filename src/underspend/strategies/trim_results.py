@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from underspend.core.call import Call, Role, Verb
 from underspend.core.context import Context
-from underspend.core.edits import Edit, ShortenContent
+from underspend.core.edits import LONGEST_LINE, MOST_LINES, Edit, ShortenContent
 from underspend.core.foresight import new_from
 from underspend.core.pruning import Cut, free, results
 from underspend.core.strategy import Strategy
@@ -23,13 +23,15 @@ _OMISSION = 80
 class TrimResults(Strategy):
     """Of a result of more than `most_tokens` the first `head` and the last `tail` characters are kept.
 
-    What an agent hands back is never shortened, nor an error: there is no second chance to read them.
+    Of a command's output also lines between them that hold one of `words`. What an agent hands back is never shortened,
+    nor an error: there is no second chance to read them.
     """
 
     name: ClassVar[str] = "trim_results"
     most_tokens: int = 1_500
     head: int = 3_000
     tail: int = 1_500
+    words: tuple[str, ...] = ("error", "fail", "warning")
 
     def __post_init__(self) -> None:
         """Refuse lengths that would keep more than the limit allows, when the configuration is read."""
@@ -52,9 +54,12 @@ class TrimResults(Strategy):
     def _cuts(self, call: Call, start: int) -> Iterator[Cut]:
         if not any(block.tokens > self.most_tokens for block in call.blocks[start:]):
             return
+        lines = tokens_in(MOST_LINES * (LONGEST_LINE + 1))
         for at in results(call.blocks, binds_thinking=facts(call.model).binds_thinking):
             block = call.blocks[at]
-            if at < start or block.tokens <= self.most_tokens or block.is_error or block.verb is Verb.AGENT:
+            words = self.words if block.verb is Verb.RUN else ()
+            kept = self._kept + (lines if words else 0)
+            if at < start or block.tokens <= max(self.most_tokens, kept) or block.is_error or block.verb is Verb.AGENT:
                 continue
             why = f"a result of {block.tokens} tokens; its beginning and its end are kept"
-            yield Cut(ShortenContent(at, self.head, self.tail, self._kept, why=why), block.tokens - self._kept)
+            yield Cut(ShortenContent(at, self.head, self.tail, kept, why, words), block.tokens - kept)

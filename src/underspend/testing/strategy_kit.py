@@ -204,4 +204,4 @@ def _prompt(blocks: Sequence[Block], call: Call, pricing: Pricing) -> Prompt:
     known = facts(call.model)
     settings = Settings(model=call.model, effort=call.effort or known.effort, thinking=known.thinking)
     pieces = [piece for block in blocks if (piece := piece_of(block)) is not None]
-    return build(pieces, settings, minimum=pricing.cache_minimum(call.model))
+    return build(pieces, settings, minimum=pricing.cache_minimum(call.model), automatic=call.automatic)

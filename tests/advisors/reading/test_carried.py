@@ -119,8 +119,8 @@ def test_sums_are_the_charges_of_all_results_added_up(told: History, beyond: int
                 for step, part in stretch.charges(carried, beyond):
                     one_by_one[step.reply.message_id, part.lane] += part.amount
             summed: Counter[tuple[str, Lane]] = Counter()
-            for step, lane, amount in stretch.sums(large, beyond):
-                summed[step.reply.message_id, lane] += amount
+            for message, lane, amount in stretch.claims(large, beyond):
+                summed[message, lane] += amount
             assert +summed == +one_by_one
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from underspend.advisors.cache_busts.causes import Cause, Reason, reason
 from underspend.advisors.reading import Step, steps_of
 from underspend.core.advisor import Claimed, RateSource, Surroundings
-from underspend.core.history import History, Mark, MarkKind, Timeline
+from underspend.core.history import History, MarkKind, Timeline
 from underspend.core.money import Money
 from underspend.core.usage import Lane
 
@@ -87,8 +87,7 @@ def _expected(warm: list[int], step: Step) -> int:
     """
     if not warm:
         return 0
-    noted = any(isinstance(event, Mark) for event in step.before)
-    return _after_marks(warm, step) if noted else _common(warm, step.prompt.size)
+    return _after_marks(warm, step) if step.marked else _common(warm, step.prompt.size)
 
 
 def _after_marks(warm: list[int], step: Step) -> int:

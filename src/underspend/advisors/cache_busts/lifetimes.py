@@ -8,7 +8,7 @@ import msgspec
 
 from underspend.advisors.cache_busts.causes import HOUR, Cause
 from underspend.advisors.cache_busts.ledger import Line
-from underspend.advisors.reading import MINUTE, Part, Step
+from underspend.advisors.reading import MINUTE, Step
 from underspend.core.advisor import Claimed, RateSource
 from underspend.core.money import Money
 from underspend.core.usage import Lane
@@ -82,14 +82,15 @@ def longer(lines: Iterable[Line], rates: RateSource) -> Longer:
     """The replay of five-minute writes as one-hour writes."""
     total = Longer()
     for line in lines:
-        for at, step in enumerate(line.row):
-            rewrite = line.rewrites.get(at)
-            avoided = 0
-            if rewrite is not None and rewrite.reason.cause is Cause.SHORT_BREAK:
-                avoided = rewrite.tokens
+        avoided: dict[int, int] = {}
+        for at, rewrite in line.rewrites.items():
+            if rewrite.reason.cause is Cause.SHORT_BREAK:
+                avoided[at] = rewrite.tokens
                 total.spared += rewrite.amount
                 total.breaks += 1
-            total.extra += _dearer(step, avoided, rates)
+        for at, step in enumerate(line.row):
+            if step.prompt.short > 0 and step.prompt.short_rate > 0:
+                total.extra += _dearer(step, avoided.get(at, 0), rates)
     return total
 
 
@@ -98,12 +99,14 @@ def shorter(lines: Iterable[Line], rates: RateSource) -> tuple[Shorter, list[Cla
     total = Shorter()
     claims: list[Claimed] = []
     for line in lines:
+        earlier: Step | None = None
         for at, step in enumerate(line.row):
-            claims += _cheaper(step, rates)
-            earlier = line.row[at - 1] if at else None
-            if earlier is None or at in line.rewrites or rates.ttl_micros(earlier.reply) <= SHORT:
+            before, earlier = earlier, step
+            if step.prompt.long > 0:
+                claims += _cheaper(step, rates)
+            if before is None or not SHORT < step.asked - before.asked <= HOUR or not step.prompt.read:
                 continue
-            if SHORT < step.gap(earlier) <= HOUR and step.prompt.read:
+            if at not in line.rewrites and rates.ttl_micros(before.reply) > SHORT:
                 total.extra += _rewritten(step, rates)
                 total.breaks += 1
     total.writes, total.spared = len(claims), sum(amount for _, _, amount in claims)
@@ -113,18 +116,18 @@ def shorter(lines: Iterable[Line], rates: RateSource) -> tuple[Shorter, list[Cla
 def _dearer(step: Step, avoided: int, rates: RateSource) -> Money:
     """What the reply's short writes would have cost more as long ones, less what would not have been written."""
     prompt = step.prompt
-    left = prompt.between(prompt.read + avoided, prompt.size) if avoided else prompt.parts
-    kept = [part for part in left if _short(part)]
-    long = step.prompt.rate_in(Lane.CACHE_WRITE_1H, step.reply, rates) if kept else None
-    return sum(part.tokens * max(long - part.rate, 0) for part in kept) if long is not None else 0
+    # Long writes stand before the short ones.
+    tokens = min(prompt.short, max(prompt.long + prompt.short - avoided, 0))
+    long = prompt.rate_in(Lane.CACHE_WRITE_1H, step.reply, rates) if tokens else None
+    return tokens * max(long - prompt.short_rate, 0) if long is not None else 0
 
 
 def _cheaper(step: Step, rates: RateSource) -> list[Claimed]:
-    long = [part for part in step.prompt.parts if part.lane is Lane.CACHE_WRITE_1H]
-    short = step.prompt.rate_in(Lane.CACHE_WRITE_5M, step.reply, rates) if long else None
-    if short is None or long[0].rate <= short:
+    prompt = step.prompt
+    short = prompt.rate_in(Lane.CACHE_WRITE_5M, step.reply, rates)
+    if short is None or prompt.long_rate <= short:
         return []
-    amount = long[0].tokens * (long[0].rate - short)
+    amount = prompt.long * (prompt.long_rate - short)
     return [(step.reply.message_id, Lane.CACHE_WRITE_1H, amount)]
 
 
@@ -133,7 +136,3 @@ def _rewritten(step: Step, rates: RateSource) -> Money:
     short = step.prompt.rate_in(Lane.CACHE_WRITE_5M, step.reply, rates)
     read = step.prompt.rate_of(Lane.CACHE_READ)
     return step.prompt.read * max(short - read, 0) if short is not None and read is not None else 0
-
-
-def _short(part: Part) -> bool:
-    return part.lane is Lane.CACHE_WRITE_5M and part.rate > 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
+
+import msgspec
 
 from underspend.advisors.reading.prompts import Part
 from underspend.advisors.reading.steps import BREAKS, Step, segments
+from underspend.core.advisor import Claimed
 from underspend.core.history import Event, Mark, MarkKind, Result, ToolUse
 from underspend.core.money import Money
 from underspend.core.usage import Lane
@@ -20,8 +22,7 @@ _IMAGE_TOKENS = 1_500
 """An image at the size to which clients shrink it; held to what the prompt really grew by."""
 
 
-@dataclass(slots=True)
-class Carried:
+class Carried(msgspec.Struct, gc=False):
     """A result in the context: at position `start` for `tokens`, from step `entered` until before step `left`.
 
     `unread` are the steps after its entry that did not read all of it from the cache.
@@ -41,8 +42,7 @@ class Carried:
         return self.start + self.tokens
 
 
-@dataclass(slots=True)
-class Stretch:
+class Stretch(msgspec.Struct, gc=False):
     """Steps of one unbroken context, and the results that entered it, in order."""
 
     steps: Sequence[Step]
@@ -51,17 +51,20 @@ class Stretch:
 
     def cost(self, carried: Carried, beyond: int = 0) -> Money:
         """What the result's tokens after its first `beyond` cost, from its entry until it left."""
-        start, stop, reads = carried.start + beyond, carried.stop, self._reads
-        total = (stop - start) * (reads[carried.left] - reads[carried.entered + 1])
-        total += self.steps[carried.entered].prompt.paid(start, stop)
+        start, tokens, entered, steps, reads = carried.start, carried.tokens, carried.entered, self.steps, self._reads
+        stop = start + tokens
+        start, tokens = start + beyond, tokens - beyond
+        total = tokens * (reads[carried.left] - reads[entered + 1]) + steps[entered].prompt.paid(start, stop)
         for at in carried.unread:
-            total += self.steps[at].prompt.paid(start, stop) - (stop - start) * (reads[at + 1] - reads[at])
+            prompt = steps[at].prompt
+            total += prompt.paid(start, stop) - tokens * prompt.read_rate
         return total
 
-    def sums(self, results: Iterable[Carried], beyond: int = 0) -> Iterator[tuple[Step, Lane, Money]]:
-        """What each step paid for these results' tokens after their first `beyond`: all the charges, added up."""
+    def claims(self, results: Sequence[Carried], beyond: int = 0) -> list[Claimed]:
+        """What each reply paid for these results' tokens after their first `beyond`: all the charges, added up."""
         # How many more tokens each step read than the one before it: most results are read again by most steps.
         more = [0] * (len(self.steps) + 1)
+        found: dict[tuple[str, Lane], Money] = {}
         for carried in results:
             start, stop = carried.start + beyond, carried.stop
             more[carried.entered + 1] += stop - start
@@ -70,11 +73,15 @@ class Stretch:
                 more[at] -= stop - start
                 more[at + 1] += stop - start
             for at in (carried.entered, *carried.unread):
-                for part in self.steps[at].prompt.between(start, stop):
-                    yield self.steps[at], part.lane, part.amount
-        for at, tokens in enumerate(accumulate(more[:-1])):
+                step = self.steps[at]
+                for part in step.prompt.between(start, stop):
+                    place = (step.reply.message_id, part.lane)
+                    found[place] = found.get(place, 0) + part.amount
+        for step, tokens in zip(self.steps, accumulate(more), strict=False):
             if tokens:
-                yield self.steps[at], Lane.CACHE_READ, tokens * (self._reads[at + 1] - self._reads[at])
+                place = (step.reply.message_id, Lane.CACHE_READ)
+                found[place] = found.get(place, 0) + tokens * step.prompt.read_rate
+        return [(message, lane, amount) for (message, lane), amount in found.items() if amount]
 
     def charges(self, carried: Carried, beyond: int = 0) -> Iterator[tuple[Step, Part]]:
         """What each step paid for the result's tokens after its first `beyond`, lane by lane."""
@@ -93,34 +100,37 @@ def stretches(row: Sequence[Step]) -> list[Stretch]:
 def _stretch(row: list[Step], uses: Mapping[str, ToolUse]) -> Stretch:
     results: list[Carried] = []
     here: list[Carried] = []
+    earlier = 0
     for index, step in enumerate(row):
-        new = _entering(step, row[index - 1] if index else None)
-        start = step.prompt.size - sum(tokens for _, tokens in new)
+        size, read = step.prompt.size, step.prompt.read
+        new = _entering(step, size - earlier) if step.results else ()
+        start = size
+        for _, tokens in new:
+            start -= tokens
+        earlier = size
         # A prompt that shrank lost its end (the person went back): what stood there is gone, and new results take its
         # place, so that no two results ever share a position.
-        while here and here[-1].stop > start:
+        while here and (last := here[-1]).start + last.tokens > start:
             here.pop().left = index
         for carried in reversed(here):
-            if carried.stop <= step.prompt.read:
+            if carried.start + carried.tokens <= read:
                 break
             carried.unread += (index,)
         for result, tokens in new:
-            here.append(Carried(result, uses.get(result.use_id), tokens, start, index, len(row)))
-            results.append(here[-1])
+            carried = Carried(result, uses.get(result.use_id), tokens, start, index, len(row))
+            here.append(carried)
+            results.append(carried)
             start += tokens
-    reads = list(accumulate((step.prompt.read_rate for step in row), initial=0))
+    reads = list(accumulate([step.prompt.read_rate for step in row], initial=0))
     return Stretch(row, results, reads)
 
 
-def _entering(step: Step, earlier: Step | None) -> list[tuple[Result, int]]:
+def _entering(step: Step, room: int) -> Sequence[tuple[Result, int]]:
     """The results that this step's prompt brought in, with their tokens: as estimated, at most what it grew by."""
-    found = [event for event in step.before if isinstance(event, Result)]
-    if found and any(isinstance(event, Mark) for event in step.before):
+    found: Sequence[Result] = step.results
+    if step.marked:
         found = [event for event in _since_break(step.before) if isinstance(event, Result)]
-    if not found:
-        return []
     sizes = [tokens_in(result.size) + result.images * _IMAGE_TOKENS for result in found]
-    room = step.prompt.size - (earlier.prompt.size if earlier else 0)
     if room < 0:
         room = step.prompt.size
     total = sum(sizes)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+import msgspec
 
 from underspend.core.advisor import RateSource
 from underspend.core.history import Answered
 from underspend.core.money import Money, scale
 from underspend.core.reply import Bill
-from underspend.core.usage import Lane, Metered, Usage
+from underspend.core.usage import Lane, Metered
 
 PROMPT_ORDER = (Lane.CACHE_READ, Lane.CACHE_WRITE_1H, Lane.CACHE_WRITE_5M, Lane.INPUT)
 """How the lanes lie in a prompt: what was read comes first, long writes precede short ones, fresh tokens are last."""
 
+_READ, _LONG, _SHORT, _FRESH = PROMPT_ORDER
 _NOT_THE_PROMPT = frozenset({"advisor_message", "compaction"})
 
 
-class Part(NamedTuple):
+class Part(msgspec.Struct, frozen=True, gc=False):
     """So many tokens of a prompt that were billed in one lane at one rate (pico-dollars per token)."""
 
     lane: Lane
@@ -30,61 +30,83 @@ class Part(NamedTuple):
         return self.tokens * self.rate
 
 
-@dataclass(slots=True)
-class Prompt:
-    """The prompt a reply was asked with. `warm` is how many tokens it left in the cache, `read` how many it found."""
+class Prompt(msgspec.Struct, gc=False):
+    """The prompt a reply was asked with. `warm` is how many tokens it left in the cache, `read` how many it found.
+
+    Then come tokens written for an hour (`long`), for five minutes (`short`) and sent plain (`fresh`), and what a token
+    of each cost: rounded down, so that the parts of a prompt never add up to more than its bill, and 0 where there is
+    no such token or no price.
+    """
 
     size: int
     read: int
     warm: int
-    _usage: Usage
-    _unit: int
-    _bill: Bill | None
-    _parts: tuple[Part, ...] | None = None
+    long: int = 0
+    short: int = 0
+    fresh: int = 0
+    read_rate: Money = 0
+    long_rate: Money = 0
+    short_rate: Money = 0
+    fresh_rate: Money = 0
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The prompt in its order, without empty parts, at the rates of the bill: 0 where it has none (unpriced)."""
-        # Made when first asked for: most advisors look into few of the prompts that they pass.
-        if self._parts is None:
-            self._parts = _parts(self._usage, self._unit, self._bill)
-        return self._parts
+        """The prompt in its order, without empty parts."""
+        return tuple([Part(lane, tokens, rate) for lane, tokens, rate in self._lanes() if tokens > 0])
 
-    @property
-    def read_rate(self) -> Money:
-        """What a token read from the cache cost in this prompt; 0 where none was."""
-        return self.parts[0].rate if self.read > 0 else 0
+    def _lanes(self) -> tuple[tuple[Lane, int, Money], ...]:
+        return (
+            (_READ, self.read, self.read_rate),
+            (_LONG, self.long, self.long_rate),
+            (_SHORT, self.short, self.short_rate),
+            (_FRESH, self.fresh, self.fresh_rate),
+        )
 
     def between(self, start: int, stop: int) -> list[Part]:
         """The tokens at positions `start` to `stop`, as they were billed; what lies outside the prompt is left out."""
         if 0 <= start < stop <= self.read:
-            return [Part(Lane.CACHE_READ, stop - start, self.parts[0].rate)]
+            return [Part(_READ, stop - start, self.read_rate)]
         found = []
         at = 0
-        for part in self.parts:
-            end = at + part.tokens
+        for lane, size, rate in self._lanes():
+            end = at + size
             tokens = min(end, stop) - max(at, start)
             if tokens > 0:
-                found.append(Part(part.lane, tokens, part.rate))
+                found.append(Part(lane, tokens, rate))
             at = end
         return found
 
     def paid(self, start: int, stop: int) -> Money:
         """What the tokens at positions `start` to `stop` cost."""
-        if 0 <= start < stop <= self.read:
-            return (stop - start) * self.parts[0].rate
-        total = at = 0
-        for _, tokens, rate in self.parts:
-            total += max(min(at + tokens, stop) - max(at, start), 0) * rate
-            at += tokens
+        at = self.read
+        if 0 <= start < stop <= at:
+            return (stop - start) * self.read_rate
+        if not self.long and at <= start <= stop <= at + self.short:
+            return (stop - start) * self.short_rate
+        total = 0
+        if start < at:
+            total = max(min(at, stop) - max(start, 0), 0) * self.read_rate
+        for tokens, rate in (
+            (self.long, self.long_rate),
+            (self.short, self.short_rate),
+            (self.fresh, self.fresh_rate),
+        ):
+            if tokens:
+                end = at + tokens
+                if at < stop and start < end:
+                    total += max((min(stop, end)) - (max(start, at)), 0) * rate
+                at = end
         return total
 
     def rate_of(self, lane: Lane) -> Money | None:
         """What a token of the lane cost in this prompt; None when it has none."""
-        for part in self.parts:
-            if part.lane is lane:
-                return part.rate
-        return None
+        if lane is _READ:
+            return self.read_rate if self.read > 0 else None
+        if lane is _SHORT:
+            return self.short_rate if self.short > 0 else None
+        if lane is _LONG:
+            return self.long_rate if self.long > 0 else None
+        return self.fresh_rate if lane is _FRESH and self.fresh > 0 else None
 
     def rate_in(self, lane: Lane, reply: Answered, rates: RateSource) -> Money | None:
         """What a token of the lane cost or would have cost in this prompt; None for an unpriced model.
@@ -97,14 +119,27 @@ class Prompt:
             return paid or None
         model = reply.metered.model or reply.asked_model
         listed = None if model is None else rates.rate(model, lane, reply.at, self.size)
-        if model is None or listed is None or not self.parts:
+        known = self._last()
+        if model is None or listed is None or known is None:
             return listed
-        known = self.parts[-1]
-        base = rates.rate(model, known.lane, reply.at, self.size)
-        return scale(listed, known.rate, base) if base and known.rate else None
+        own, rate = known
+        base = rates.rate(model, own, reply.at, self.size)
+        if base == rate:
+            return listed if base else None
+        return scale(listed, rate, base) if base and rate else None
+
+    def _last(self) -> tuple[Lane, Money] | None:
+        """The last lane that has any tokens, and its rate."""
+        if self.fresh > 0:
+            return _FRESH, self.fresh_rate
+        if self.short > 0:
+            return _SHORT, self.short_rate
+        if self.long > 0:
+            return _LONG, self.long_rate
+        return (_READ, self.read_rate) if self.read > 0 else None
 
 
-EMPTY = Prompt(0, 0, 0, Usage(), 0, None)
+EMPTY = Prompt(0, 0, 0)
 """The prompt of a reply without any (an error the client wrote down as a reply)."""
 
 
@@ -114,12 +149,35 @@ def prompt_of(reply: Answered, bill: Bill | None) -> Prompt:
     Where a reply is several passes over one prompt (server tools), the first pass is the prompt and the last one says
     what was left warm. Passes of other models (advisors) and compaction passes are not its prompt.
     """
+    units = reply.metered.units
     first, last = _passes(reply.metered)
     if first is None or last is None:
         return EMPTY
-    usage, closing = reply.metered.units[first].usage, reply.metered.units[last].usage
+    usage = units[first].usage
+    read, long, short, fresh = usage.cache_read, usage.cache_write_1h, usage.cache_write_5m, usage.input
+    closing = usage if first == last else units[last].usage
     warm = closing.cache_read + closing.cache_write_1h + closing.cache_write_5m
-    return Prompt(usage.prompt, usage.cache_read, warm, usage, first, bill)
+    made = Prompt(read + long + short + fresh, read, warm, long, short, fresh)
+    if bill is not None:
+        _rate(made, first, bill)
+    return made
+
+
+def _rate(prompt: Prompt, unit: int, bill: Bill) -> None:
+    """Tell a prompt what its tokens were billed at."""
+    for line in bill.lines:
+        tokens = line.tokens
+        if line.unit != unit or not tokens:
+            continue
+        lane = line.lane
+        if lane is _READ:
+            prompt.read_rate = line.amount // tokens if prompt.read > 0 else 0
+        elif lane is _SHORT:
+            prompt.short_rate = line.amount // tokens
+        elif lane is _LONG:
+            prompt.long_rate = line.amount // tokens
+        elif lane is _FRESH:
+            prompt.fresh_rate = line.amount // tokens
 
 
 def _passes(metered: Metered) -> tuple[int | None, int | None]:
@@ -128,21 +186,3 @@ def _passes(metered: Metered) -> tuple[int | None, int | None]:
         return (0, 0) if units[0].kind not in _NOT_THE_PROMPT else (None, None)
     own = [index for index, unit in enumerate(units) if unit.billed and unit.kind not in _NOT_THE_PROMPT]
     return (own[0], own[-1]) if own else (None, None)
-
-
-def _parts(usage: Usage, unit: int, bill: Bill | None) -> tuple[Part, ...]:
-    # Rounded down, so that the parts of a prompt never add up to more than its bill.
-    lines = bill.lines if bill is not None else ()
-    rates = {line.lane: line.amount // line.tokens for line in lines if line.unit == unit and line.tokens}
-    return tuple(
-        [
-            Part(lane, tokens, rates.get(lane, 0))
-            for lane, tokens in (
-                (Lane.CACHE_READ, usage.cache_read),
-                (Lane.CACHE_WRITE_1H, usage.cache_write_1h),
-                (Lane.CACHE_WRITE_5M, usage.cache_write_5m),
-                (Lane.INPUT, usage.input),
-            )
-            if tokens > 0
-        ]
-    )

@@ -9,13 +9,33 @@ from underspend.advisors.reading.carried import Stretch, stretches
 from underspend.advisors.reading.steps import Step, steps
 from underspend.core.advisor import Surroundings
 from underspend.core.history import Answered, Timeline
+from underspend.core.reply import Bill
+from underspend.core.usage import Usage
 
 Made = TypeVar("Made")
+Account = tuple[Answered, Usage, Bill]
+"""A reply, the tokens that it was billed for, and its bill."""
+
+NO_BILL = Bill()
+"""What a reply without a bill costs as far as anybody knows."""
 
 
 def replies_of(timeline: Timeline, around: Surroundings) -> list[Answered]:
     """The replies of a timeline, in order. They are shared: nobody may change them."""
     return _once("replies", timeline, around, lambda: timeline.replies)
+
+
+def accounts_of(timeline: Timeline, around: Surroundings) -> list[Account]:
+    """The replies of a timeline, each with its billed tokens and its bill. They are shared: nobody may change them."""
+    bills = around.bills
+    return _once(
+        "accounts",
+        timeline,
+        around,
+        lambda: [
+            (reply, reply.metered.usage, bills.get(reply.message_id, NO_BILL)) for reply in replies_of(timeline, around)
+        ],
+    )
 
 
 def steps_of(timeline: Timeline, around: Surroundings) -> list[Step]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+
+import msgspec
 
 from underspend.advisors.reading.prompts import Prompt, prompt_of
 from underspend.core.history import Answered, Event, Mark, MarkKind, Result, Timeline, Typed
@@ -19,13 +20,18 @@ BREAKS: Collection[MarkKind] = frozenset({MarkKind.COMPACTION, MarkKind.CLEAR})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Step(NamedTuple):
-    """One reply, its prompt, what came between the reply before it and this one, and when it was asked for."""
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """One reply, its prompt, what came between the reply before it and this one, and when it was asked for.
+
+    `results` are the results among what came before, `marked` is whether there were marks too.
+    """
 
     reply: Answered
     prompt: Prompt
     before: tuple[Event, ...]
     asked: int
+    results: tuple[Result, ...] = ()
+    marked: bool = False
 
     def gap(self, earlier: Step) -> int:
         """Microseconds between the two requests: a cache's lifetime runs from request to request."""
@@ -33,6 +39,8 @@ class Step(NamedTuple):
 
     def mark(self, kind: MarkKind) -> Mark | None:
         """The last mark of a kind since the reply before."""
+        if not self.marked:
+            return None
         for event in reversed(self.before):
             if isinstance(event, Mark) and event.kind is kind:
                 return event
@@ -41,15 +49,30 @@ class Step(NamedTuple):
 
 def steps(timeline: Timeline, bills: Mapping[str, Bill]) -> list[Step]:
     """The replies of a timeline, oldest first. Replies of agents that only the parent's file holds are left out."""
-    made = []
+    made: list[Step] = []
     waiting: list[Event] = []
+    results: list[Result] = []
+    marked, led = False, None
     for event in timeline.events:
-        if not isinstance(event, Answered):
-            waiting.append(event)
-        elif not (event.nested and timeline.agent is None):
-            before = tuple(waiting)
-            waiting = []
-            made.append(Step(event, prompt_of(event, bills.get(event.message_id)), before, _asked(event, before)))
+        if isinstance(event, Answered):
+            if event.nested and timeline.agent is None:
+                continue
+            # A request leaves when the last result is in or the prompt is typed; the reply's own time is its first
+            # output.
+            at = event.at
+            asked = at if led is None or led > at else led
+            prompt = prompt_of(event, bills.get(event.message_id))
+            made.append(Step(event, prompt, tuple(waiting), asked, tuple(results), marked))
+            waiting, results, marked, led = [], [], False, None
+            continue
+        waiting.append(event)
+        if isinstance(event, Result):
+            results.append(event)
+            led = event.at
+        elif isinstance(event, Typed):
+            led = event.at
+        else:
+            marked = True
     return made
 
 
@@ -57,7 +80,7 @@ def segments(row: Iterable[Step], breaks: Collection[MarkKind] = BREAKS) -> list
     """The row cut where the context became another one. A step keeps all that came before it, also before the cut."""
     made: list[list[Step]] = []
     for step in row:
-        broken = any(isinstance(event, Mark) and event.kind in breaks for event in step.before)
+        broken = step.marked and any(isinstance(event, Mark) and event.kind in breaks for event in step.before)
         if broken or not made:
             made.append([])
         made[-1].append(step)
@@ -67,11 +90,3 @@ def segments(row: Iterable[Step], breaks: Collection[MarkKind] = BREAKS) -> list
 def moment(at: int) -> str:
     """A time for people: UTC to the minute."""
     return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%d %H:%MZ")
-
-
-def _asked(reply: Answered, before: tuple[Event, ...]) -> int:
-    """A request leaves when the last result is in or the prompt is typed; the reply's own time is its first output."""
-    for event in reversed(before):
-        if isinstance(event, (Result, Typed)):
-            return min(event.at, reply.at)
-    return reply.at

@@ -24,6 +24,9 @@ from underspend.readers.claude_code.shapes import Line, Piece, loads, object_in
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_AS_WRITTEN = 24
+_REMEMBERED = 4_096
+_minutes: dict[str, int] = {}
 _BILLED_NOT = "<synthetic>"
 _OF_NO_CONCERN = frozenset({
     "agent-color", "agent-name", "agent-setting", "ai-title", "api-request", "api-request-blob", "api-request-shape",
@@ -38,10 +41,10 @@ _OF_NO_CONCERN = frozenset({
 def extract(source: Source, stream: BinaryIO) -> Extract:
     """What a file says, as rows. Pieces that cannot be read are listed in it."""
     reading = _Reading(source)
-    take = reading.take
+    take, number = reading.take, 0
     for number, entry in entries(stream):
         take(number, entry)
-    return reading.finished()
+    return reading.finished(number)
 
 
 class _Reading:
@@ -50,6 +53,8 @@ class _Reading:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._file = source.shown
+        self._is_agent = source.is_agent
+        self._is_named = not source.is_agent and _UUID.fullmatch(source.path.stem) is not None
         self._sessions: dict[str, int] = {}
         self._seen: set[str] = set()
         self._parts: dict[tuple[str | None, bool], Part] = {}
@@ -61,12 +66,11 @@ class _Reading:
         self._loaded: dict[tuple[str, str], AlwaysLoaded] = {}
         self._total: ClientTotal | None = None
         self._left = False
-        self._at = 0
+        self._at = self._first = self._last = 0
         self._found = Extract(session="")
 
     def take(self, number: int, entry: Line | Broken) -> None:
         """One more entry."""
-        self._found.lines = number
         if isinstance(entry, Broken):
             self._found.skipped.append(Skipped(place=Place(file=self._file, line=number), why=entry.why))
             return
@@ -78,29 +82,26 @@ class _Reading:
             return
         if kind == "progress" and not _tells(entry):
             return
-        if entry.session is not None:
+        if entry.session is not None and not self._is_named:
             self._sessions[entry.session] = self._sessions.get(entry.session, 0) + 1
         if entry.timestamp is not None:
-            self._date(entry.timestamp)
+            at = moment(entry.timestamp)
+            if at:
+                self._at = at
+                if at > self._last:  # noqa: PLR1730  (once a line)
+                    self._last = at
+                if at < self._first or not self._first:
+                    self._first = at
         taker(self, entry, Place(self._file, number))
-
-    def _date(self, timestamp: str) -> None:
-        at = moment(timestamp)
-        if not at:
-            return
-        self._at = at
-        if at > self._found.last:  # noqa: PLR1730  (once a line)
-            self._found.last = at
-        if at < self._found.first or not self._found.first:
-            self._found.first = at
 
     def _part(self, line: Line, *, nested: bool = False) -> Part:
         """The timeline that an entry belongs to."""
         agent, inline = line.agent, False
-        if agent is None and self._source.is_agent:
-            agent = self._source.path.stem.removeprefix("agent-")
-        elif agent is None and line.sidechain is True:
-            agent, inline = self._root_of(line), True
+        if agent is None:
+            if self._is_agent:
+                agent = self._source.path.stem.removeprefix("agent-")
+            elif line.sidechain is True:
+                agent, inline = self._root_of(line), True
         part = self._parts.get((agent, nested))
         if part is None:
             part = self._parts[agent, nested] = Part(agent=agent, inline=inline, nested=nested)
@@ -155,13 +156,15 @@ class _Reading:
             reply = self._replies[key] = Reply(key, self._at, place, nested, part, self._turns.get(id(part)))
         elif reply.nested and not nested:
             reply.nested, reply.part, reply.place = False, part, place
-        reply.at = min(reply.at, self._at)
-        if _is_copy(line):
+        if self._at < reply.at:  # noqa: PLR1730  (once a line)
+            reply.at = self._at
+        if (line.request_session or line.forked_from) and _is_copy(line):
             reply.foreign = True
         reply.take(line, message)
         if self._repeated(line):
             return
-        for piece in [Piece(text=message.content)] if isinstance(message.content, str) else message.content or ():
+        content = message.content
+        for piece in [Piece(text=content)] if isinstance(content, str) else content or ():
             reply.add(piece, self._spawned)
 
     def user(self, line: Line, place: Any, *, nested: bool = False) -> None:
@@ -176,8 +179,9 @@ class _Reading:
         if prompt is not None:
             self._prompt(part, line, place, prompt)
         elif isinstance(message.content, list):
-            results = [piece for piece in message.content if piece.type == "tool_result"]
-            part.results.extend(prompts.result_of(piece, self._at, place) for piece in results)
+            for piece in message.content:
+                if piece.type == "tool_result":
+                    part.results.append(prompts.result_of(piece, self._at, place))
 
     def _prompt(self, part: Part, line: Line, place: Any, prompt: str) -> None:
         announced = self._announced.setdefault(part.agent, Announced())
@@ -255,7 +259,7 @@ class _Reading:
             name: {k: count(v) for k, v in obj(lanes).items() if k != "costUSD"} for name, lanes in models.items()
         }
         usd = bytes(line.total_usd).decode("utf-8", "replace").strip('"')
-        self._total = ClientTotal(session="", place=place, usd=usd, by_model=by_model, covers=self._found.last)
+        self._total = ClientTotal(session="", place=place, usd=usd, by_model=by_model, covers=self._last)
 
     def permission_mode(self, line: Line, place: Any) -> None:
         """The mode in which tools are permitted."""
@@ -284,9 +288,10 @@ class _Reading:
         own = line.uuid or f"{place.file}:{place.line}"
         return xxhash.xxh3_64_intdigest(own.encode("utf-8", "replace"))
 
-    def finished(self) -> Extract:
-        """Everything, once the last entry was taken."""
+    def finished(self, lines: int) -> Extract:
+        """Everything, once the last entry was taken; `lines` is its number."""
         found = self._found
+        found.first, found.last, found.lines = self._first, self._last, lines
         found.session = self._session()
         if self._source.is_agent:
             self._read_meta()
@@ -306,7 +311,7 @@ class _Reading:
 
     def _session(self) -> str:
         path = self._source.path
-        if not self._source.is_agent and _UUID.fullmatch(path.stem):
+        if self._is_named:
             return path.stem
         if self._sessions:
             return max(self._sessions, key=self._sessions.__getitem__)
@@ -343,6 +348,22 @@ def _tells(line: Line) -> bool:
 
 def moment(value: str) -> int:
     """A timestamp in microseconds since the epoch, 0 where there is none."""
+    # As clients write it, 2026-11-20T11:40:52.123Z: what is the same in many lines is worked out once.
+    if len(value) == _AS_WRITTEN and value[19] == "." and value[23] == "Z" and value.isascii():
+        rest = value[17:19] + value[20:23]
+        minute = _minutes.get(value[:17])
+        if minute is not None and rest.isdigit() and rest < "60":
+            return minute + int(rest) * 1000
+        if minute is None:
+            if len(_minutes) >= _REMEMBERED:
+                _minutes.clear()
+            minute = _moment(f"{value[:17]}00Z")
+            if minute:
+                _minutes[value[:17]] = minute
+    return _moment(value)
+
+
+def _moment(value: str) -> int:
     try:
         at = datetime.fromisoformat(value)
         return max(0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from underspend.readers.claude_code.shapes import Line, line_of
+from underspend.readers.claude_code.shapes import FAILED, Line, decode_line, line_of
 
 _BOM = b"\xef\xbb\xbf"
 _BUFFER = 1 << 20
@@ -37,6 +37,14 @@ def entries(stream: BinaryIO) -> Iterator[tuple[int, Line | Broken]]:
     for number, raw in enumerate(stream, start=1):
         if number == 1 and raw.startswith(_BOM):
             raw = raw.removeprefix(_BOM)  # noqa: PLW2901  (the same line without its mark)
+        # Nearly all lines are one entry: what else they may be is looked for only where they are not.
+        try:
+            entry: Line | None = decode_line(raw)
+        except FAILED:
+            entry = None
+        if entry is not None:
+            yield number, entry
+            continue
         try:
             yield number, line_of(raw)
         except msgspec.DecodeError:

@@ -34,7 +34,12 @@ def result_of(piece: Piece, at: int, place: Any) -> Any:
 
 
 def _digest(text: str) -> bytes:
-    return xxhash.xxh3_64_digest(text.encode("utf-8", "replace")) if text else b""
+    if not text:
+        return b""
+    try:
+        return xxhash.xxh3_64_digest(text)  # of its UTF-8, without a copy of it
+    except UnicodeEncodeError:
+        return xxhash.xxh3_64_digest(text.encode("utf-8", "replace"))
 
 
 def _digest_of(blocks: list[Inner]) -> bytes:
@@ -52,8 +57,11 @@ def prompt_text(message: Message) -> str | None:
     """The text of a prompt; None where the entry holds tool results or nothing."""
     if isinstance(message.content, str):
         return message.content
-    if not message.content or any(piece.type == "tool_result" for piece in message.content):
+    if not message.content:
         return None
+    for piece in message.content:
+        if piece.type == "tool_result":
+            return None
     return "\n".join(piece.text for piece in message.content if piece.text)
 
 

@@ -156,21 +156,21 @@ class _Other:
 
 
 _OTHER = _Other()
-_FAILED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_decode_line = msgspec.json.Decoder(Line).decode
+FAILED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+decode_line = msgspec.json.Decoder(Line).decode
 _decode_input = msgspec.json.Decoder(ToolInput).decode
 
 
 def line_of(raw: bytes | msgspec.Raw) -> Line:
     """The entry in some bytes. Raises msgspec.DecodeError where they hold no JSON object."""
     try:
-        return _decode_line(raw)
-    except _FAILED:
+        return decode_line(raw)
+    except FAILED:
         pass
     value = _value(bytes(raw))
     if not isinstance(value, dict):
         raise msgspec.DecodeError("no object")
-    return _decode_line(_encoded(_fitted(value, Line)))
+    return decode_line(_encoded(_fitted(value, Line)))
 
 
 def input_of(raw: msgspec.Raw) -> ToolInput:
@@ -179,7 +179,7 @@ def input_of(raw: msgspec.Raw) -> ToolInput:
         return ToolInput()
     try:
         return _decode_input(raw)
-    except _FAILED:
+    except FAILED:
         return _decode_input(_encoded(_fitted(object_in(raw), ToolInput)))
 
 

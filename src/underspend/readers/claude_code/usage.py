@@ -50,29 +50,39 @@ class Bill(msgspec.Struct, gc=False):
             return
         self.last = usage
         self._lanes(usage)
-        self.speed = _later(self.speed, usage.speed)
-        self.service_tier = _later(self.service_tier, usage.service_tier)
-        self.inference_geo = _later(self.inference_geo, usage.inference_geo)
-        if usage.server_tools is not None:
-            self.searches = max(self.searches, usage.server_tools.searches or 0)
+        if (usage.speed, usage.service_tier, usage.inference_geo) != (
+            self.speed,
+            self.service_tier,
+            self.inference_geo,
+        ):
+            self.speed = _later(self.speed, usage.speed)
+            self.service_tier = _later(self.service_tier, usage.service_tier)
+            self.inference_geo = _later(self.inference_geo, usage.inference_geo)
+        if usage.server_tools is not None and usage.server_tools.searches:
+            self.searches = max(self.searches, usage.server_tools.searches)
         if usage.details is not None:
             self.thinking = max(self.thinking, usage.details.thinking or 0)
-        if bytes(usage.iterations) not in _NO_ITERATIONS:
+        if usage.iterations and bytes(usage.iterations) not in _NO_ITERATIONS:
             self.units = larger_units(self.units, _units(usage))
         if usage.fallback_credit and bytes(usage.fallback_credit) != b"null":
             self.credit = self.credit or _redeemed(usage.fallback_credit)
 
     def _lanes(self, usage: Tokens) -> None:
-        self.input = max(self.input, usage.input or 0)
-        self.output = max(self.output, usage.output or 0)
-        self.read = max(self.read, usage.read or 0)
+        # Comparisons and no calls of `max`: this runs for nearly every line of years.
+        if usage.input and usage.input > self.input:
+            self.input = usage.input
+        if usage.output and usage.output > self.output:
+            self.output = usage.output
+        if usage.read and usage.read > self.read:
+            self.read = usage.read
         five, hour = 0, 0
         if usage.split is not None:
-            five, hour = max(0, usage.split.five_minutes or 0), max(0, usage.split.one_hour or 0)
+            five, hour = usage.split.five_minutes or 0, usage.split.one_hour or 0
         # A total that differs from the split came later than it; `formats.anthropic_usage` has the rule.
-        written = five + hour if usage.written is None else max(0, usage.written)
-        self.written = max(self.written, written)
-        if hour:
+        written = max(0, five) + max(0, hour) if usage.written is None else usage.written
+        if written > self.written:  # noqa: PLR1730  (as above)
+            self.written = written
+        if hour > 0 and written > 0:
             self.one_hour = max(self.one_hour, min(hour, written))
 
     def metered(self, message_id: str) -> Any:
@@ -83,23 +93,23 @@ class Bill(msgspec.Struct, gc=False):
             self.output, hour = count(self.output), min(hour, count(self.written))
         reported = _Usage(self.input, self.written - hour, hour, self.read, self.output)
         return _Metered(
-            provider="anthropic",
-            model=self.model,
-            units=self._billed(reported),
-            reported=reported,
-            message_id=message_id,
-            stop_reason=self.stop_reason,
-            thinking_tokens=self.thinking and count(self.thinking),
-            web_searches=self.searches and count(self.searches),
-            service_tier=self.service_tier,
-            speed=self.speed,
-            inference_geo=self.inference_geo,
+            "anthropic",
+            self.model,
+            self._billed(reported),
+            reported,
+            message_id,
+            self.stop_reason,
+            self.thinking and count(self.thinking),
+            self.searches and count(self.searches),
+            self.service_tier,
+            self.speed,
+            self.inference_geo,
             fallback_credit=self.credit,
         )
 
     def _billed(self, reported: Any) -> tuple[Any, ...]:
         # Iterations may lag behind the totals that they are part of; one alone says nothing that the totals do not.
-        if len(self.units) > 1 or any(unit.model or not unit.billed for unit in self.units):
+        if self.units and (len(self.units) > 1 or any(unit.model or not unit.billed for unit in self.units)):
             return self.units
         return (_Unit("message", reported),)
 
