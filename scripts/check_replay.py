@@ -122,8 +122,9 @@ def at_another_pace(made: Traffic, pace: float, ttl: str, seed: int) -> Traffic:
         step = asked.recorded.step
         was, now = last.get(step.row, (step.start, step.start + chance.randrange(3 * 86_400_000_000)))
         now += int(max(0, step.start - was) * pace * chance.lognormvariate(0, 0.7))
-        last[step.row] = (step.start, now)
-        shifted.append((now, min(max(0, step.reply.at - step.start), 1_000_000), asked))
+        took = min(max(0, step.reply.at - step.start), 1_000_000)
+        shifted.append((now, took, asked))
+        last[step.row] = (step.start, now + took)  # a conversation's next call follows on the reply to this one
     shifted.sort(key=lambda each: each[0])
     cache, names, prompts = Cache(), Names(), dict[int, Growing]()
     other = Traffic(calls=[], prices=made.prices)

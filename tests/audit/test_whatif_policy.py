@@ -16,8 +16,15 @@ def states(made):
     return {step.strategy.name: step.state for step in made.steps}
 
 
-def test_without_a_word_it_is_what_is_on_by_default():
-    assert states(policy()) == {kind.name: kind.default_state for kind in BUILTIN}
+def test_without_a_word_it_is_what_keeps_meaning(tmp_path):
+    wanted = {kind.name: State.ON if kind.keeps_meaning else kind.default_state for kind in BUILTIN}
+    assert states(policy()) == wanted
+    assert wanted["cache_ttl"] is State.ON
+    assert states(policy(None, ["strategies.cache_ttl.pauses=3"])) == wanted
+    assert states(policy(None, ["strategies.cache_ttl.state=off"]))["cache_ttl"] is State.OFF
+    empty = tmp_path / "p.toml"
+    empty.write_text("", encoding="utf-8")
+    assert states(policy(empty)) == {kind.name: kind.default_state for kind in BUILTIN}
 
 
 def test_a_file_and_settings_on_top_of_it(tmp_path):

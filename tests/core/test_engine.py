@@ -132,11 +132,11 @@ def test_what_was_done_to_a_block_is_done_again_wherever_it_stands() -> None:
     ]
 
 
-@pytest.mark.parametrize("state", [State.OFF, State.SHADOW])
-def test_a_strategy_that_is_not_on_does_nothing_again(state: State) -> None:
+@pytest.mark.parametrize("state", list(State))
+def test_what_was_done_is_done_again_even_when_its_strategy_has_been_turned_off(state: State) -> None:
     asked = call(blocks=(result("t1"),))
     ctx = context(conversation=_kept(("t1", ReplaceContent(0, "gone", 3, why="stale"))))
-    assert run(asked, [Step(proposing(), state)], ctx).call is asked
+    assert run(asked, [Step(proposing(), state)], ctx).call.blocks[0].tokens == 3
 
 
 EDITS = st.sampled_from([CHEAP, SetModel("dear", why="back"), WARNING, REFUSAL, None, "junk"])

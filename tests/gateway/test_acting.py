@@ -9,13 +9,14 @@ import pytest
 from underspend.core import engine
 from underspend.core.call import Call, Identity, Role
 from underspend.core.context import Context
-from underspend.core.edits import ReplaceContent
+from underspend.core.conversation import Kept
+from underspend.core.edits import ReplaceContent, ShortenContent
 from underspend.core.engine import Step
 from underspend.core.strategy import State, Strategy
 from underspend.core.usage import Metered, Unit, Usage
 from underspend.formats import anthropic_request
 from underspend.gateway import acting as module
-from underspend.gateway.acting import Acting, key_of
+from underspend.gateway.acting import Acting, kept_of, kept_row, key_of
 from underspend.gateway.worlds import Ended
 from underspend.pricing.catalogue import catalogue
 from underspend.pricing.forecast import Forecast
@@ -49,9 +50,10 @@ def body(turns):
 
 
 class Gateway:
-    def __init__(self, state=State.ON):
+    def __init__(self, state=State.ON, kept=()):
         self.steps = (Step(Once(), state),)
-        self.acting = Acting(self.steps, catalogue())
+        self.acting = Acting(self.steps, catalogue(), lambda key: [row for row in kept if row["conversation"] == key])
+        self.kept = []
 
     def play(self, number, turns, **who):
         identity = Identity(**{"session": "s", "role": Role.MAIN, **who})
@@ -70,6 +72,7 @@ class Gateway:
         plan = engine.run(call, self.steps, Context(now=time, pricing=Forecast(), conversation=known))
         usage = Usage(cache_write_5m=sum(block.tokens for block in plan.call.blocks), output=5)
         metered = Metered(provider="anthropic", model=call.model, units=(Unit("message", usage),), reported=usage)
+        self.kept += self.acting.keep(plan)
         self.acting.settle(plan, Ended(sent=time, began=time, metered=metered), 0)
         return known, plan
 
@@ -132,3 +135,25 @@ def test_a_client_without_sessions_is_known_by_how_its_conversation_begins():
     gateway = Gateway(State.SHADOW)
     gateway.play(0, 1, session=None)
     assert gateway.play(1, 2, session=None)[0].calls == 1
+
+
+@pytest.mark.parametrize("state", [State.ON, State.OFF])
+def test_after_a_restart_what_was_done_is_done_again(state):
+    before = Gateway()
+    before.play(0, 1)
+    _, second = before.play(1, 2)
+    after = Gateway(state, kept=json.loads(json.dumps(before.kept)))
+    known, third = after.play(2, 3)
+    assert known.calls == 0
+    assert [block.digest for block in third.call.blocks[: len(second.call.blocks)]] == [
+        block.digest for block in second.call.blocks
+    ]
+
+
+def test_a_kept_edit_of_another_version_is_left_out():
+    edit = ShortenContent(3, 10, 10, 5, "why", words=("error",))
+    row = kept_row("s main", b"name", "trim", edit, START)
+    assert dict(kept_of([row])) == {b"name": Kept("trim", edit)}
+    odd = {**row, "edit": json.dumps({"edit": "Unheard", "at": 1})}
+    newer = {**row, "edit": json.dumps({"edit": "ShortenContent", "at": 1, "unheard": 2})}
+    assert dict(kept_of([odd, newer])) == {}

@@ -182,3 +182,18 @@ def test_a_gateway_that_runs_for_months_forgets(monkeypatch):
         )
     assert len(gateway.worlds._names) < 50
     assert len(gateway.worlds._worlds[0].prompts) <= 2
+
+
+def test_a_breakpoint_left_to_the_provider_stands_on_the_last_block_that_can_carry_it():
+    gateway = Gateway("trim")
+
+    def bare(number, count):
+        plain = tuple(replace(block, breakpoint=None) for block in blocks(count))
+        return replace(call(number, count), blocks=plain, automatic="5m")
+
+    asked = bare(0, 10)
+    metered = gateway.provider.bill(
+        replace(asked, blocks=(*asked.blocks[:-1], replace(asked.blocks[-1], breakpoint="5m")))
+    )
+    gateway.worlds.settle("c", Plan(asked=asked, call=asked), Ended(sent=START, began=START, metered=metered))
+    assert gateway.worlds.warm("c", bare(1, 12), START + MINUTE)[0] == 20_000

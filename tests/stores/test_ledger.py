@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -336,3 +337,14 @@ def test_what_the_database_has_is_not_written_again_from_the_journal(place: Plac
     assert killed.append(("settlement", settlement("a", turn=None)))
     with place.ledger(), closing(sqlite3.connect(place.file)) as other:
         assert other.execute("SELECT turn FROM calls").fetchall() == [("from the prompt",)]
+
+
+def test_kept_edits_are_found_by_their_conversation(place: Place) -> None:
+    row = {"conversation": "s main", "block": "00ff", "strategy": "trim", "edit": "{}", "kept_at": 500}
+    with place.ledger() as ledger:
+        assert not ledger.has_kept_edits(0)
+        for _ in range(2):
+            ledger.settle(replace(settlement("a"), kept=[row]))
+        until(lambda: ledger.kept_edits("s main") == [row])
+        assert ledger.kept_edits("another") == []
+        assert [ledger.has_kept_edits(since) for since in (500, 501)] == [True, False]

@@ -29,8 +29,9 @@ def ttls(asked: Call, **more: Any) -> list[SetBreakpoint]:
     return [edit for edit in edits if isinstance(edit, SetBreakpoint)]
 
 
-def test_it_is_on_unless_turned_off() -> None:
-    assert CacheTtl.default_state is State.ON
+def test_it_is_off_in_the_gateway_and_on_in_what_if_unless_told_otherwise() -> None:
+    assert CacheTtl.default_state is State.OFF
+    assert CacheTtl.keeps_meaning
 
 
 def test_a_client_that_asks_for_five_minutes_is_insured_once_it_has_paused() -> None:

@@ -13,6 +13,7 @@ from underspend.config.steps import steps_from
 from underspend.core.engine import Step
 from underspend.core.errors import ConfigError
 from underspend.core.strategy import State
+from underspend.strategies import BUILTIN
 
 _TABLE = "strategies"
 _PARTS = 3
@@ -38,7 +39,7 @@ class Policy:
 
 
 def policy(file: Path | None = None, settings: Sequence[str] = ()) -> Policy:
-    """The strategies of a file, else those on by default, with `settings` ("strategies.x.state=on") on top.
+    """The strategies of a file, else those that keep meaning, with `settings` ("strategies.x.state=on") on top.
 
     A value is read as TOML, else taken as text. Raises ConfigError for a file that cannot be read, a strategy or a
     setting that does not exist, a value that will not do.
@@ -53,7 +54,10 @@ def policy(file: Path | None = None, settings: Sequence[str] = ()) -> Policy:
         name, key, value = _parted(setting)
         said.setdefault(name, {})[key] = value
     where = str(file) if file is not None else "--set"
-    steps, _ = steps_from(said, lambda _name: where)
+    plain = {kind.name: {"state": "on"} for kind in BUILTIN if kind.keeps_meaning and file is None}
+    steps, _ = steps_from(
+        {name: {**plain.get(name, {}), **said.get(name, {})} for name in {**plain, **said}}, lambda _name: where
+    )
     return Policy(steps=steps, said=said)
 
 

@@ -60,12 +60,13 @@ def bare() -> None:
 
 
 def _run(options: Mapping[str, Any], *, short: bool) -> None:
-    from underspend.cli.audit_run import Run
     from underspend.readers.claude_code.collection import without_collection
 
-    # What is read and found holds no cycles; to look for some takes longer than the audit itself, and the process ends
-    # with it.
+    # What is imported, read and found holds no cycles to speak of; to look for some takes longer than the audit itself,
+    # and the process ends with it.
     with without_collection(), _progress() as progress:
+        from underspend.cli.audit_run import Run
+
         run = Run(options, now=_now(), short=short)
         report = run.report(progress)
         if report is None and options.get("form") != "json":

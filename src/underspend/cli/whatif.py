@@ -33,7 +33,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("whatif", short_help="What another policy would have cost, over your own calls.")
-@click.option("--policy", type=_FILE, help="A TOML file with [strategies.*] [default: what is on by default].")
+@click.option("--policy", type=_FILE, help="A TOML file with [strategies.*] [default: what cannot alter replies].")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="As strategies.cache_ttl.state=off.")
 @click.option("--since", metavar="WHEN", help="Count calls from a date, a time, today, week, month or an age: 7d, 12h.")
 @click.option("--root", "roots", multiple=True, type=click.Path(exists=True, path_type=Path), help="Read this instead.")
@@ -48,7 +48,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def command(**options: Any) -> None:
     """Replay your recorded calls through a policy, with a simulated prompt cache, and price both worlds.
 
-    Without --policy: what is on by default, which cannot alter what Claude is asked. Nothing is sent or changed. Calls
+    Without --policy: what cannot alter what Claude is asked. Nothing is sent or changed. Calls
     before --since are replayed, since later ones follow from them, but not counted.
     """
     home = load()

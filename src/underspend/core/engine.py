@@ -39,7 +39,7 @@ def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
     this call. The first refusal by a strategy that is on ends the run.
     """
     asked, faults = call, list[Fault]()
-    call, decisions = made_again(call, steps, ctx.conversation)
+    call, decisions = made_again(call, ctx.conversation)
     for step in steps:
         if step.state is State.OFF:
             continue
@@ -57,17 +57,19 @@ def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
     return Plan(asked=asked, call=call, decisions=tuple(decisions), faults=tuple(faults))
 
 
-def made_again(call: Call, steps: Sequence[Step], known: Conversation) -> tuple[Call, list[Decision]]:
-    """The call with the edits of earlier calls, as far as their strategies are still on."""
+def made_again(call: Call, known: Conversation) -> tuple[Call, list[Decision]]:
+    """The call with the edits of earlier calls, whatever has become of their strategies since.
+
+    A provider that binds its replies to their prompt refuses them behind another one.
+    """
     kept = known.kept
-    on = {getattr(step.strategy, "name", None) for step in steps if step.state is State.ON}
-    if not kept or not on:
+    if not kept:
         return call, []
     edits: list[ContentEdit] = []
     decisions: list[Decision] = []
     for at, block in enumerate(call.blocks):
         found = kept.get(name_of(block)) if block.ref is not None else None
-        if found is None or found.strategy not in on:
+        if found is None:
             continue
         edit = replace(found.edit, at=at)
         edits.append(edit)

@@ -94,13 +94,14 @@ class PromptParts:
 class Settlement:
     """The end of a call: its whole row, and what belongs to it. `contents` is None unless the user stores content.
 
-    `effects` are what strategies saved on it.
+    `effects` are what strategies saved on it, `kept` edits of it that later calls of the conversation need again.
     """
 
     call: Row
     lines: Sequence[Row] = ()
     decisions: Sequence[Row] = ()
     effects: Sequence[Row] = ()
+    kept: Sequence[Row] = ()
     prompt: PromptParts | None = field(default=None, repr=False)
     contents: Row | None = field(default=None, repr=False)
 

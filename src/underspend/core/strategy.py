@@ -28,11 +28,13 @@ class Strategy(ABC):
 
     Only `decide` must be written. It is a pure function of its arguments: it may not await, read a clock or open a
     socket (the type checker and the import contracts hold it to that). `edits` is False for one that never changes a
-    call (a limit): its calls need not be taken apart.
+    call (a limit): its calls need not be taken apart. One that `keeps_meaning` cannot alter what the model is asked;
+    what-if has those on unless told otherwise.
     """
 
     name: ClassVar[str]
     edits: ClassVar[bool] = True
+    keeps_meaning: ClassVar[bool] = False
     default_state: ClassVar[State] = State.OFF
 
     def needs(self, call: Call) -> Iterable[str]:  # noqa: ARG002  # a strategy that needs nothing says so by silence

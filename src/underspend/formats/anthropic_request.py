@@ -19,6 +19,8 @@ class _Body(msgspec.Struct):
     metadata: msgspec.Raw = _EMPTY
     output_config: msgspec.Raw = _EMPTY
     speed: msgspec.Raw = _EMPTY
+    thinking: msgspec.Raw = _EMPTY
+    cache_control: msgspec.Raw = _EMPTY
     stop_sequences: msgspec.Raw = _EMPTY
     tools: msgspec.Raw = _EMPTY
     system: msgspec.Raw = _EMPTY
@@ -30,7 +32,10 @@ _decode_body = msgspec.json.Decoder(_Body).decode
 
 @dataclass(frozen=True, slots=True)
 class MessagesRequest:
-    """A request body, read only as deep as the hot path needs. `raw` is what the client sent, untouched."""
+    """A request body, read only as deep as the hot path needs. `raw` is what the client sent, untouched.
+
+    `automatic` is the lifetime of the breakpoint that the request leaves the provider to place, None without one.
+    """
 
     raw: bytes
     model: str
@@ -38,6 +43,8 @@ class MessagesRequest:
     max_tokens: int
     effort: str | None
     speed: str | None
+    thinking_budget: int
+    automatic: str | None
     user_id: str | None
     stop_sequences: tuple[str, ...]
     tools: bytes
@@ -56,6 +63,7 @@ def read(raw: bytes) -> MessagesRequest | None:
 def _read(raw: bytes, body: _Body) -> MessagesRequest:
     stops = decode(body.stop_sequences)
     stream = decode(body.stream)
+    control = obj(decode(body.cache_control))
     return MessagesRequest(
         raw=raw,
         model=text(decode(body.model)) or "",
@@ -63,6 +71,8 @@ def _read(raw: bytes, body: _Body) -> MessagesRequest:
         max_tokens=count(decode(body.max_tokens)),
         effort=text(obj(decode(body.output_config)).get("effort")),
         speed=text(decode(body.speed)),
+        thinking_budget=count(obj(decode(body.thinking)).get("budget_tokens")),
+        automatic=(text(control.get("ttl")) or "5m") if control else None,
         user_id=text(obj(decode(body.metadata)).get("user_id")),
         stop_sequences=tuple(map(str, stops)) if isinstance(stops, list) else (),
         tools=bytes(body.tools),

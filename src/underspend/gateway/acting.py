@@ -5,21 +5,25 @@ Nothing of this runs where no strategy could edit a call.
 
 from __future__ import annotations
 
+import json
 from bisect import insort
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import xxhash
 
 from underspend.core.call import Call, Section
 from underspend.core.conversation import Conversation, Habits, Kept, name_of
 from underspend.core.editing import apply
-from underspend.core.edits import ReplaceContent, ShortenContent
+from underspend.core.edits import ContentEdit, ReplaceContent, ShortenContent
 from underspend.core.engine import Step, made_again
 from underspend.core.money import Money
 from underspend.core.past import Past
 from underspend.core.plan import Decision, Plan
+from underspend.core.ports import Row
 from underspend.core.strategy import State
 from underspend.core.usage import Usage
 from underspend.formats import anthropic_request
@@ -76,9 +80,16 @@ class _Talk:
 
 
 class Acting:
-    """Conversations and worlds of one gateway, in memory. After a restart what was kept is no longer known."""
+    """Conversations and worlds of one gateway, in memory.
 
-    def __init__(self, steps: Iterable[Step], prices: Catalogue) -> None:
+    `kept_before` gives a conversation's edits as the ledger has them: after a restart they are made again all the same,
+    since the provider may refuse a prompt that its own replies do not fit any more.
+    """
+
+    def __init__(
+        self, steps: Iterable[Step], prices: Catalogue, kept_before: Callable[[str], Iterable[Row]] = lambda _: ()
+    ) -> None:
+        self._kept_before = kept_before
         self._steps = tuple(step for step in steps if step.strategy.edits)
         on = [step.strategy.name for step in self._steps if step.state is State.ON]
         self._anatomist = Anatomist()
@@ -110,7 +121,7 @@ class Acting:
             paid=talk.paid,
             saved=talk.saved,
         )
-        again, _ = made_again(call, self._steps, known)
+        again, _ = made_again(call, known)
         warm, until = self._worlds.warm(key, again, call.time)
         long = min(warm, talk.long) if call.time < talk.long_until else 0
         return replace(known, warm_tokens=warm, long_tokens=long, cold_at=until)
@@ -130,14 +141,21 @@ class Acting:
             call = apply(edit, call) if each.applied else call
         return replace(plan, call=call, decisions=tuple(decisions))
 
-    def settle(self, plan: Plan, ended: Ended, paid: Money) -> tuple[Effect, ...]:
-        """Take in how a call ended and what it cost: what strategies saved on it, and what is to be done again."""
-        key = key_of(plan.asked)
-        talk = self._talk(key)
+    def keep(self, plan: Plan) -> list[Row]:
+        """Remember the edits that later calls of the conversation need again; they are given as rows, to be kept."""
+        key, rows = key_of(plan.asked), list[Row]()
         for each in plan.decisions:
             edit = each.edit
             if _is_content(each) and not each.again and isinstance(edit, ReplaceContent | ShortenContent):
-                talk.kept[name_of(plan.asked.blocks[edit.at])] = Kept(each.strategy, edit)
+                name = name_of(plan.asked.blocks[edit.at])
+                self._talk(key).kept[name] = Kept(each.strategy, edit)
+                rows.append(kept_row(key, name, each.strategy, edit, plan.asked.time))
+        return rows
+
+    def settle(self, plan: Plan, ended: Ended, paid: Money) -> tuple[Effect, ...]:
+        """Take in how a call ended and what it cost: what strategies saved on it."""
+        key = key_of(plan.asked)
+        talk = self._talk(key)
         effects = self._worlds.settle(key, plan, ended)
         talk.calls, talk.last = talk.calls + 1, plan.asked.time
         talk.paid += paid
@@ -150,11 +168,34 @@ class Acting:
     def _talk(self, key: str) -> _Talk:
         found = self._talks.get(key)
         if found is None:
-            found = self._talks[key] = _Talk()
+            found = self._talks[key] = _Talk(kept=dict(kept_of(self._kept_before(key))))
             if len(self._talks) > _CONVERSATIONS:
                 self._talks.popitem(last=False)
         self._talks.move_to_end(key)
         return found
+
+
+def kept_row(key: str, name: bytes, strategy: str, edit: ContentEdit, at: int) -> Row:
+    """An edit as a row of the ledger. It holds no text of the prompt."""
+    made = json.dumps({"edit": type(edit).__name__, **asdict(edit)})
+    return {"conversation": key[:255], "block": name.hex()[:255], "strategy": strategy, "edit": made, "kept_at": at}
+
+
+def kept_of(rows: Iterable[Row]) -> Iterator[tuple[bytes, Kept]]:
+    """Rows of the ledger as edits by the name of their block; what this version does not know is left out."""
+    for row in rows:
+        said: dict[str, Any] = json.loads(str(row["edit"]))
+        kind = _CONTENT_EDITS.get(str(said.pop("edit", "")))
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+        if kind is not None:
+            with suppress(TypeError):
+                yield bytes.fromhex(str(row["block"])), Kept(str(row["strategy"]), kind(**values))
+
+
+_CONTENT_EDITS: dict[str, Callable[..., ContentEdit]] = {
+    "ReplaceContent": ReplaceContent,
+    "ShortenContent": ShortenContent,
+}
 
 
 def _is_content(decision: Decision) -> bool:

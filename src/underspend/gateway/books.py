@@ -103,11 +103,22 @@ class Books:
                 lines=bill_rows(entry.call.id, bill),
                 decisions=decision_rows(entry.plan),
                 effects=effect_rows(entry.call.id, effects),
+                kept=self._kept(entry),
                 prompt=entry.prompt,
                 contents=self._contents(entry, end),
             )
         )
         self.live.publish(row)
+
+    def _kept(self, entry: Entry) -> list[Row]:
+        """What later calls of the conversation need again, of a call that was sent: however it ended."""
+        if self.acting is None or not entry.forwarded:
+            return []
+        try:
+            return self.acting.keep(entry.plan)
+        except Exception as error:  # noqa: BLE001  # fail open: as above
+            self.status.fault("acting", f"{type(error).__name__}: {error}")
+            return []
 
     def _billed(self, entry: Entry, end: End) -> tuple[Bill, Metered | None]:
         """The bill; without a price where pricing itself fails, so that the tokens are written down all the same."""

@@ -146,6 +146,8 @@ class Pipeline:
             size=size,
             effort=message.effort if message is not None else None,
             speed=message.speed if message is not None else None,
+            thinking_budget=message.thinking_budget if message is not None else 0,
+            automatic=message.automatic if message is not None else None,
             identity=identity,
             kind=identity.agent_type or identity.role.value,
             blocks=anatomy.blocks,

@@ -49,6 +49,7 @@ from underspend.tokens.estimate import Calibration
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _WRITER_BUSY_MS = 250
 _KEEP_ALIVE_SECONDS = 75
+_KEPT_MICROS = 30 * 86_400_000_000  # as long as Claude Code keeps a session that can be resumed
 _IN_USE = {errno.EADDRINUSE, errno.EACCES}
 
 
@@ -182,7 +183,8 @@ def _app(  # noqa: PLR0913  # the one place where the parts meet
 ) -> GatewayApp:
     zone = _zone(settings.report.timezone)
     edit = [step for step in settings.steps if step.state is not State.OFF and step.strategy.edits]
-    acting = Acting(settings.steps, prices) if edit else None
+    is_needed = edit or ledger.has_kept_edits(frame.clock.now() - _KEPT_MICROS)
+    acting = Acting(settings.steps, prices, ledger.kept_edits) if is_needed else None
     spending = Spending(zone, ledger.spent_since, frame.clock.now())
     books = Books(
         ledger=ledger,

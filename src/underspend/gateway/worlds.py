@@ -25,6 +25,7 @@ from underspend.promptcache import Cache, Growing, Names, Settings, Split, facts
 
 _CONVERSATIONS = 2_000
 _NAMES = 1_000_000
+_THINKING = frozenset({"thinking", "redacted_thinking"})
 _PART = 50
 """Within one part of a prompt in 50 (2 %) the bill agrees with the rules; beyond, the bill is right."""
 
@@ -184,7 +185,13 @@ class Worlds:
 
 
 def _marks(call: Call) -> list[tuple[int, str]]:
-    return [(at, block.breakpoint) for at, block in enumerate(call.blocks) if block.breakpoint is not None]
+    """Where a call's breakpoints stand; one left to the provider stands on the last block that can carry it."""
+    marks = [(at, block.breakpoint) for at, block in enumerate(call.blocks) if block.breakpoint is not None]
+    if call.automatic is not None:
+        last = next((at for at in reversed(range(len(call.blocks))) if call.blocks[at].kind not in _THINKING), None)
+        if last is not None and (not marks or marks[-1][0] != last):
+            marks.append((last, call.automatic))
+    return marks
 
 
 def _scaled(split: Split, prompt: int, total: int, output: int) -> Usage:

@@ -121,6 +121,20 @@ class SqlLedger:
             found = connection.execute(select(schema.sessions).limit(50_000))
             return {row.session: row.project for row in found}
 
+    def kept_edits(self, conversation: str) -> list[Row]:
+        """The edits that a conversation's later calls need again: block, strategy, edit."""
+        table = schema.kept_edits
+        with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection:
+            found = connection.execute(select(table).where(table.c.conversation == conversation)).mappings()
+            return [dict(row) for row in found]
+        return []
+
+    def has_kept_edits(self, since: int) -> bool:
+        """Whether any edit was kept at or after an instant (µs since the epoch)."""
+        found = select(schema.kept_edits.c.block).where(schema.kept_edits.c.kept_at >= since).limit(1)
+        with self._engine.connect() as connection:
+            return connection.execute(found).first() is not None
+
     def spent_since(self, start: int) -> Money:
         """The sum of all bills of calls that began at or after `start` (microseconds since the epoch)."""
         total = select(func.coalesce(func.sum(schema.calls.c.cost_pico), 0)).where(schema.calls.c.started_at >= start)

@@ -53,6 +53,7 @@ class RowWriter:
         write.replace(connection, schema.bill_lines, [row for item in settlements for row in item.lines])
         write.replace(connection, schema.decisions, [row for item in settlements for row in item.decisions])
         write.replace(connection, schema.effects, [row for item in settlements for row in item.effects])
+        write.replace(connection, schema.kept_edits, [row for item in settlements for row in item.kept])
         write.insert(connection, schema.blocks, self._new_blocks(blocks for _, blocks, _ in anatomies))
         write.replace(connection, schema.prompts, [row for _, _, row in anatomies if row is not None])
         kept = [item.contents for item in settlements if item.contents is not None]

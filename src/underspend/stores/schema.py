@@ -138,6 +138,17 @@ effects = Table(
     sqlite_with_rowid=False,
 )
 
+kept_edits = Table(
+    "kept_edits",
+    metadata,
+    Column("conversation", String(255), primary_key=True),
+    Column("block", String(255), primary_key=True),
+    Column("strategy", String(64), nullable=False),
+    Column("edit", Text, nullable=False),
+    Column("kept_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 blocks = Table(
     "blocks",
     metadata,

@@ -115,7 +115,7 @@ def _bare(record: Record) -> Record:
 def _plain(record: Record) -> dict[str, object]:
     kind, value = record
     if isinstance(value, Settlement):
-        rest = {"lines": value.lines, "decisions": value.decisions, "effects": value.effects}
+        rest = {"lines": value.lines, "decisions": value.decisions, "effects": value.effects, "kept": value.kept}
         return {"kind": kind, "call": value.call, **rest}
     return {"kind": kind, "call": value}
 
@@ -123,6 +123,7 @@ def _plain(record: Record) -> dict[str, object]:
 def _record(plain: dict[str, Any]) -> Record:
     kind, call = plain["kind"], plain["call"]
     if kind == "settlement":
-        effects = plain.get("effects") or ()
-        return "settlement", Settlement(call=call, lines=plain["lines"], decisions=plain["decisions"], effects=effects)
+        effects, kept = plain.get("effects") or (), plain.get("kept") or ()
+        lines, decisions = plain["lines"], plain["decisions"]
+        return "settlement", Settlement(call=call, lines=lines, decisions=decisions, effects=effects, kept=kept)
     return ("session" if kind == "session" else "call"), dict(call)

@@ -11,7 +11,7 @@ from underspend.core.call import Block, Call, Role, Section
 from underspend.core.context import Context
 from underspend.core.edits import Edit, SetBreakpoint
 from underspend.core.foresight import Chance, new_from
-from underspend.core.strategy import State, Strategy
+from underspend.core.strategy import Strategy
 from underspend.promptcache.cache import LIFETIMES
 from underspend.promptcache.prompt import MOST_BREAKPOINTS, SHORT
 
@@ -32,7 +32,7 @@ class CacheBreakpoints(Strategy):
     """
 
     name: ClassVar[str] = "cache_breakpoints"
-    default_state: ClassVar[State] = State.ON
+    keeps_meaning: ClassVar[bool] = True
 
     def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:
         """New breakpoints, in order, never more than four with the client's own."""

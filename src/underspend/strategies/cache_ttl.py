@@ -14,7 +14,7 @@ from underspend.core.edits import Edit, SetBreakpoint
 from underspend.core.foresight import Chance, can_bear, new_from
 from underspend.core.money import Money
 from underspend.core.ports import Rates
-from underspend.core.strategy import State, Strategy
+from underspend.core.strategy import Strategy
 from underspend.promptcache.cache import LIFETIMES
 from underspend.promptcache.prompt import LONG, MOST_BREAKPOINTS, SHORT
 
@@ -47,7 +47,7 @@ class CacheTtl(Strategy):
     """
 
     name: ClassVar[str] = "cache_ttl"
-    default_state: ClassVar[State] = State.ON
+    keeps_meaning: ClassVar[bool] = True
     pauses: int = 2
 
     def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:

@@ -120,7 +120,7 @@ class Rehearsal:
         return parts.blocks
 
     def _known(self, call: Call) -> Conversation:
-        again, _ = made_again(call, self.steps, Conversation(kept=self._kept))
+        again, _ = made_again(call, Conversation(kept=self._kept))
         prompt = _prompt(again.blocks, again, self.pricing)
         top, until = self._worlds[1].find(prompt, call.time)
         warm = prompt.sizes[top] if top >= 0 else 0
