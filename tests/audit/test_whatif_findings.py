@@ -18,7 +18,7 @@ def test_a_strategy_that_is_not_on_is_a_finding_with_its_config():
     made = traffic(history(line(*reads(3000, 100, 100))))
     each = found(made, [*on(Nothing()), Step(Trim(tokens=100), State.OFF)])["whatif/trim"]
     assert each.amount > 0
-    assert each.fix == 'In config.toml:\n[strategies.trim]\nstate = "on"'
+    assert each.fix == "underspend config set strategies.trim.state on"
     assert each.evidence is Evidence.ESTIMATED
     assert "At first entry" in each.why
 
@@ -41,7 +41,7 @@ def test_sub_agents_on_the_next_cheaper_model():
     made = traffic(history(line(*reads(1000, model="claude-opus-5-5"), agent="a", agent_type="Explore")))
     each = found(made)["whatif/sub-agents"]
     assert 'model = "claude-opus-5-5"' in each.fix
-    assert "[strategies.model_rules]" in each.fix
+    assert each.fix.endswith("underspend config set strategies.model_rules.state on")
     assert each.amount > 0
 
 

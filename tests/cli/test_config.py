@@ -26,3 +26,13 @@ def test_secrets_are_not_shown(run, monkeypatch):
 
 def test_names_choose(run):
     assert "upstream." not in run("config", "explain", "gateway").output
+
+
+def test_one_command_turns_a_strategy_on(run, home):
+    done = run("config", "set", "strategies.dedupe_reads.state", "on")
+    assert done.exit_code == 0
+    assert "is in" in done.output
+    assert (home / "config.toml").read_text() == '[strategies.dedupe_reads]\nstate = "on"\n'
+    wrong = run("config", "set", "strategies.dedupe_reads.state", "perhaps")
+    assert wrong.exit_code != 0
+    assert "perhaps" in str(wrong.exception)

@@ -20,7 +20,9 @@ Measured   nothing yet: no session was left alone. [proof] holdout = 0.1 leaves 
 
 def add_effect(engine):
     with engine.begin() as connection:
-        connection.execute(insert(effects).values(call_id="aaaa1111", strategy="cold_prune", saved_pico=985_600_000_000))
+        connection.execute(
+            insert(effects).values(call_id="aaaa1111", strategy="cold_prune", saved_pico=985_600_000_000)
+        )
 
 
 def test_three_figures_as_people_see_them(run, filled):

@@ -50,7 +50,7 @@ def _strategies(result: Outcome, steps: Sequence[Step]) -> Iterator[Finding]:
                 confidence=Confidence.LOW if part.deeds.alters_meaning else Confidence.MEDIUM,
                 evidence=part.evidence,
                 why=f"{about[part.name]} {_said(part)}" + (f" {_AFTER}" if part.deeds.alters_meaning else ""),
-                fix=f'In config.toml:\n[strategies.{part.name}]\nstate = "on"',
+                fix=f"underspend config set strategies.{part.name}.state on",
             )
 
 
@@ -96,7 +96,7 @@ def _agents(replays: Replays) -> Iterator[Finding]:
     saved = _saved(replays, AgentsOn(models=models))
     if saved.expected <= 0:
         return
-    table = "".join(f'  {{ model = "{model}", to = "{to}", roles = ["subagent"] }},\n' for model, to in models)
+    table = ", ".join(f'{{ model = "{model}", to = "{to}", roles = ["subagent"] }}' for model, to in models)
     yield Finding(
         id="whatif/sub-agents",
         urgency=Urgency.HABIT,
@@ -109,7 +109,10 @@ def _agents(replays: Replays) -> Iterator[Finding]:
             f" {show(saved.high)}, by how many tokens the other model makes of the same text and how long its replies"
             f" are. {_AFTER}"
         ),
-        fix=f'In config.toml:\n[strategies.model_rules]\nstate = "on"\nrules = [\n{table}]',
+        fix=(
+            f"underspend config set strategies.model_rules.rules '[{table}]'\n"
+            "underspend config set strategies.model_rules.state on"
+        ),
         rows=[{"model": model, "instead": to} for model, to in models],
     )
 

@@ -61,7 +61,7 @@ def successor_findings(replays: Replays) -> Iterator[Finding]:
         saved = replays.saving([Step(ModelRules(rules=rules), State.ON)])
         if saved.expected <= 0:
             continue
-        table = "".join(f'  {{ model = "{rule.model}", to = "{rule.to}" }},\n' for rule in rules)
+        table = ", ".join(f'{{ model = "{rule.model}", to = "{rule.to}" }}' for rule in rules)
         yield Finding(
             id=f"whatif/successor-{each.model}",
             urgency=Urgency.FIX_NOW,
@@ -74,7 +74,10 @@ def successor_findings(replays: Replays) -> Iterator[Finding]:
                 f" Replayed from each conversation's first call on: between {show(saved.low)} and {show(saved.high)},"
                 f" by how many tokens it makes of the same text. Mind: {each.mind} ({each.guide})."
             ),
-            fix=f'In config.toml:\n[strategies.model_rules]\nstate = "on"\nrules = [\n{table}]',
+            fix=(
+                f"underspend config set strategies.model_rules.rules '[{table}]'\n"
+                "underspend config set strategies.model_rules.state on"
+            ),
             rows=[{"model": name, "successor": each.model} for name in older],
         )
 

@@ -1,4 +1,4 @@
-"""`underspend config explain`: every setting, its value, and where that was said."""
+"""`underspend config`: every setting, its value and where that was said; and a way to set one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SECRET = {"gateway.access_key"}
 
 @click.group()
 def command() -> None:
-    """Look at the settings."""
+    """Look at the settings, or set one."""
 
 
 @command.command()
@@ -40,6 +40,21 @@ def explain(names: tuple[str, ...], *, as_json: bool) -> None:
         value = json.dumps(row["value"])
         click.echo(f"{row['name']:<{width}}  {value:<28}  {row['source']}")
     click.echo(f"\nconfig file: {settings.paths.config_file}\ndata folder: {settings.paths.data}")
+
+
+@command.command("set")
+@click.argument("name")
+@click.argument("value")
+def set_(name: str, value: str) -> None:
+    """Write one setting into config.toml: strategies.trim_results.state on.
+
+    VALUE is read as TOML, else taken as text. Comments stay; nothing is written that would not load.
+    """
+    from underspend.config.change import set_value, value_of
+
+    file = set_value(name, value_of(value))
+    shown = json.dumps(value_of(value))
+    click.echo(f"{name} = {shown} is in {file}. A running gateway takes it up when it is restarted.")
 
 
 def _shown(name: str, value: object) -> object:

@@ -26,14 +26,15 @@ def load(
     home: Path | None = None,
     flags: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
+    text: str | None = None,
 ) -> Settings:
     """The settings in force. `flags` are dotted names ("gateway.port") with values, None meaning not given.
 
     Environment variables are UNDERSPEND_<SECTION>_<KEY>, as in UNDERSPEND_GATEWAY_PORT=4200. Raises ConfigError
-    naming the file and line, the variable or the flag that is wrong.
+    naming the file and line, the variable or the flag that is wrong. `text` stands for the file's own, to be tried.
     """
     where = paths.find(home)
-    text = _text(where.config_file)
+    text = _text(where.config_file) if text is None else text
     table = _parsed(text, where.config_file)
     said: dict[str, tuple[object, str]] = {}
     for name, value in _flat(table):
