@@ -36,6 +36,32 @@ def test_it_reads_what_the_first_leaves_and_looks_at_it(files):
     second.end()
 
 
+def test_a_copy_does_the_same_and_ends(files, monkeypatch):
+    monkeypatch.setattr(module, "can_be_copied", lambda: True)
+    second = Second.start(files, [[0], [1], [2]])
+    mine = list(second.shares())
+    read = second.read()
+    assert sorted([*mine, *read]) == [0, 1, 2]
+    assert second.ask([], [[index] for index in sorted(read)], LOOKING) == {}
+    assert [unpack(packed).replies for packed in second.parts()] == [1] * len(read)
+    second.end()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(second._process._pid, 0)
+
+
+def test_a_copy_that_comes_to_harm_leaves_everything_undone(files, monkeypatch):
+    monkeypatch.setattr(module, "can_be_copied", lambda: True)
+    monkeypatch.setattr(module, "work", None)
+    second = Second.start(files, [[0]])
+    assert second.read() == {}
+    second.end()
+
+
+def test_a_process_whose_output_is_someone_elses_is_not_copied(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert not module.can_be_copied()
+
+
 def test_its_work(files):
     queue, feed = os.pipe()
     os.write(feed, NUMBER.pack(0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import ClassVar, NamedTuple
@@ -45,17 +44,19 @@ class Start(NamedTuple):
     boundary: Boundary
     end: int
     gain: Money
+    known: list[Claimed]
 
-    def spared(self) -> Iterator[Claimed]:
+    def spared(self) -> list[Claimed]:
         """What it would have spared each later reply, lane by lane."""
-        at, held, kept = self.boundary
-        for step in self.row[at : self.end]:
-            prompt = step.prompt
-            if kept < held <= prompt.read:
-                yield step.reply.message_id, Lane.CACHE_READ, (held - kept) * prompt.read_rate
-                continue
-            for part in prompt.between(kept, held):
-                yield step.reply.message_id, part.lane, part.amount
+        if not self.known:
+            at, held, kept = self.boundary
+            for step in self.row[at : self.end]:
+                prompt, message = step.prompt, step.reply.message_id
+                if kept < held <= prompt.read:
+                    self.known.append((message, Lane.CACHE_READ, (held - kept) * prompt.read_rate))
+                else:
+                    self.known.extend([(message, part.lane, part.amount) for part in prompt.between(kept, held)])
+        return self.known
 
 
 class _Context(NamedTuple):
@@ -233,15 +234,12 @@ def _start(context: _Context, boundary: Boundary, end: int, rates: RateSource) -
     for part in first.prompt.between(0, boundary.kept):
         if part.lane is Lane.CACHE_READ and write is not None:
             gain -= part.tokens * max(write - part.rate, 0)
-    return Start(row, boundary, end, gain)
+    return Start(row, boundary, end, gain, [])
 
 
 def _claims(starts: Iterable[Start]) -> list[Claimed]:
-    totals: dict[tuple[str, Lane], Money] = defaultdict(int)
-    for start in starts:
-        for message, lane, amount in start.spared():
-            totals[message, lane] += amount
-    return [(message, lane, money) for (message, lane), money in totals.items() if money]
+    # The starts of one rule never spare the same reply: each ends where the next begins.
+    return [claim for start in starts for claim in start.spared() if claim[2]]
 
 
 def _clear(facts: Sequence[GrowthFacts], level: int, amount: Money) -> Finding:

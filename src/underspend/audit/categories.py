@@ -55,6 +55,7 @@ _WEIGHT = {
     Category.PRODUCTIVE: 3,
     Category.COMPLEX: 4,
 }
+_MOST = _WEIGHT[Category.COMPLEX]
 _LOOKS = frozenset(
     [
         "Read",
@@ -104,8 +105,9 @@ def kind_of(reply: Answered) -> Category | None:
     """Where a reply's own tools put it; None for a reply without tools."""
     if not reply.tools:
         return None
-    if len(reply.tools) == 1 and reply.tools[0].name in _LOOKS and _thought(reply) < MUCH_THOUGHT:
-        return Category.SIMPLE
+    if len(reply.tools) == 1 and reply.tools[0].name not in _EDITS:
+        own = _kind_of_use(reply.tools[0])
+        return Category.COMPLEX if _thought(reply) >= MUCH_THOUGHT and _WEIGHT[own] < _MOST else own
     kinds = [_kind_of_use(use) for use in reply.tools]
     edited = sum([use.size for use in reply.tools if use.name in _EDITS])
     if edited >= LARGE_EDIT:

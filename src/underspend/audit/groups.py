@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from operator import add
 
 import msgspec
 
@@ -84,27 +83,16 @@ def by_kind(found: Iterable[Cell]) -> list[Cells]:
         )
         for cell in found
     ]
-    found_by_kind = []
-    for index in range(len(KINDS)):
-        groups: dict[str, list[Counts]] = {}
-        for place, row in rows:
-            groups.setdefault(place[index], []).append(row)
-        found_by_kind.append({name: _sum(those) for name, those in groups.items()})
-    return found_by_kind
-
-
-def _sum(rows: Sequence[Counts]) -> Counts:
-    return [*map(sum, zip(*rows, strict=True))] if len(rows) > 1 else rows[0]
+    return [added({place[index]: row} for place, row in rows) for index in range(len(KINDS))]
 
 
 def added(parts: Iterable[Mapping[str, Counts]]) -> Cells:
     """The same groups of several parts, added up."""
-    found: Cells = {}
+    rows: dict[str, list[Counts]] = {}
     for part in parts:
         for name, counts in part.items():
-            known = found.get(name)
-            found[name] = counts if known is None else list(map(add, known, counts))
-    return found
+            rows.setdefault(name, []).append(counts)
+    return {name: [*map(sum, zip(*those, strict=True))] if len(those) > 1 else those[0] for name, those in rows.items()}
 
 
 def grouped(parts: Sequence[Sequence[Mapping[str, Counts]]]) -> dict[str, dict[str, Totals]]:

@@ -10,9 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import signal
 import struct
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from underspend.audit.kept import Member
@@ -34,7 +37,7 @@ _HARM = (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError,
 class Second:
     """The second process, as the first one sees it. Where it comes to harm, what it was to do is left undone."""
 
-    def __init__(self, process: subprocess.Popen[bytes], queue: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Copy, queue: int) -> None:
         self._process = process
         self._queue = queue
         self._harmed = False
@@ -44,20 +47,11 @@ class Second:
         """A process that begins to take portions; None where there can be none (Windows hands no pipes over)."""
         if os.name != "posix":
             return None
-        import subprocess
-
         queue, feed = os.pipe()
         os.write(feed, b"".join(NUMBER.pack(number) for number in range(len(portions))))
         os.close(feed)
         try:
-            process = subprocess.Popen(  # noqa: S603  (this very interpreter, nothing from outside)
-                [sys.executable, "-S", "-c", _START],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(queue,),
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            )
+            process = Copy() if can_be_copied() else _begun(queue)
         except OSError:
             os.close(queue)
             return None
@@ -107,6 +101,65 @@ class Second:
         except _HARM:
             self._harmed = True
             return None
+
+
+def can_be_copied() -> bool:
+    """Whether this is a process of its own, of which a copy can be made: it need not import everything again."""
+    return sys.platform == "linux" and sys.stdout is sys.__stdout__ and threading.active_count() == 1
+
+
+class Copy:
+    """A copy of this process that does the work of the second one, with what is used here of `subprocess.Popen`."""
+
+    def __init__(self) -> None:
+        # What both need is imported once.
+        import underspend.advisors
+        import underspend.audit.part
+        import underspend.readers.claude_code.merge  # noqa: F401
+
+        told, tell = os.pipe()
+        answers, answer = os.pipe()
+        self._pid = os.fork()
+        if not self._pid:
+            with _the_end():
+                os.close(tell)
+                os.close(answers)
+                work(os.fdopen(told, "rb"), os.fdopen(answer, "wb"))
+        os.close(told)
+        os.close(answer)
+        self.stdin: IO[bytes] | None = os.fdopen(tell, "wb")
+        self.stdout: IO[bytes] | None = os.fdopen(answers, "rb")
+
+    def kill(self) -> None:
+        """End it."""
+        os.kill(self._pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Wait for its end."""
+        return os.waitpid(self._pid, 0)[1]
+
+
+@contextmanager
+def _the_end() -> Iterator[None]:
+    """Whatever happens in it, the process ends with it and says nothing."""
+    try:
+        yield
+    finally:
+        os._exit(0)
+
+
+def _begun(queue: int) -> subprocess.Popen[bytes]:
+    """A new process."""
+    import subprocess
+
+    return subprocess.Popen(  # noqa: S603  (this very interpreter, nothing from outside)
+        [sys.executable, "-S", "-c", _START],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(queue,),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
 
 
 def _write(stream: IO[bytes], what: object) -> None:

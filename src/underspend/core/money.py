@@ -14,6 +14,7 @@ Money: TypeAlias = int
 
 PICO_PER_DOLLAR = 10**12
 PICO_PER_TOKEN_AT_ONE_DOLLAR_PER_MTOK = 10**6
+_WIDE = Context(prec=80)
 _EXACT = Context(prec=60, Emax=60, traps=[Inexact, InvalidOperation, Overflow])
 
 
@@ -38,8 +39,8 @@ def from_usd(usd: Decimal | str | int) -> Money:
 
 def to_usd(money: Money) -> Decimal:
     """The exact dollar amount, without trailing zeros."""
-    usd = (Decimal(money) / PICO_PER_DOLLAR).normalize()
-    return usd.quantize(Decimal(1)) if usd == usd.to_integral_value() else usd
+    usd = _WIDE.divide(Decimal(money), Decimal(PICO_PER_DOLLAR)).normalize(_WIDE)
+    return usd.quantize(Decimal(1), context=_WIDE) if usd == usd.to_integral_value() else usd
 
 
 def scale(money: Money, numerator: int, denominator: int) -> Money:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from asyncio import Future
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from underspend.core.call import Block, Call
 from underspend.core.money import Money
+
+if TYPE_CHECKING:
+    from asyncio import Future  # what only names a type need not be loaded by every command
 
 Value: TypeAlias = str | int | bool | bytes | None
 Row: TypeAlias = Mapping[str, Value]

@@ -21,6 +21,7 @@ UNNAMED = "(no model named)"
 
 _LANES = _INPUT, _SHORT, _LONG, _READ, _OUTPUT = tuple(Lane)
 _PLAIN_TIERS = frozenset({"", "standard", "default", "auto", "standard_only", "not_available"})
+_PLAIN = _PLAIN_TIERS | {None}
 _BATCH = "batch"
 _FREE = Rates(0, 0, 0, 0, 0)
 
@@ -43,8 +44,10 @@ def cost(  # noqa: PLR0913  # each option is given by name and says one thing a 
     A model without a known price is named in `Bill.unpriced` and left out of the total: never counted as free. What
     the provider does not charge (a refusal before output, a declined attempt) keeps its lines, at 0, with a note.
     """
-    tiers = _tiers(metered.speed, metered.service_tier, batch=batch)
-    places = _places(metered.inference_geo, regional=regional)
+    # A history has years of replies: those of plain service ask no further.
+    is_plain = not batch and metered.speed in _PLAIN and metered.service_tier in _PLAIN
+    tiers = () if is_plain else _tiers(metered.speed, metered.service_tier, batch=batch)
+    places = _places(metered.inference_geo, regional=regional) if metered.inference_geo or regional else ()
     prices = catalogue or shipped()
     if not tiers and model is None and len(metered.units) == 1:
         plain = _plain(metered, metered.units[0], at, prices, places)

@@ -59,6 +59,13 @@ def test_stretches_that_meet_add_up_to_the_bill(cuts: list[int]) -> None:
     assert total == 1_000 + 4_000 + 3_750 + 500
 
 
+@given(st.tuples(*[st.integers(0, 60)] * 4), st.integers(-20, 260), st.integers(-20, 260))
+def test_what_a_stretch_cost_is_the_sum_of_its_parts(lanes: tuple[int, int, int, int], start: int, stop: int) -> None:
+    read, w1, w5, fresh = lanes
+    made = prompt(read=read, w1=w1, w5=w5, fresh=fresh)
+    assert made.paid(start, stop) == sum(part.amount for part in made.between(start, stop))
+
+
 def test_a_bill_that_was_rounded_is_never_exceeded() -> None:
     usage = Usage(cache_read=3)
     answered = reply("a", 0, read=3)

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from advisors.scenes import around, history, line, reply, result, use
-from underspend.advisors.reading import steps, steps_of, stretches, stretches_of
+from underspend.advisors.reading import NO_BILL, accounts_of, steps, steps_of, stretches, stretches_of
 
 
 def told():
@@ -16,6 +16,15 @@ def test_they_are_what_they_are_without_sharing():
     assert [each.results for each in stretches_of(timeline, known)] == [
         each.results for each in stretches(steps(timeline, known.bills))
     ]
+
+
+def test_accounts_are_replies_with_their_tokens_and_bills():
+    made = told()
+    known, timeline = around(made), made.timelines[0]
+    assert accounts_of(timeline, known) == [
+        (each, each.metered.usage, known.bills[each.message_id]) for each in timeline.replies
+    ]
+    assert [bill for _, _, bill in accounts_of(timeline, replace(known, bills={}))] == [NO_BILL] * 2
 
 
 def test_they_are_worked_out_once_for_the_same_surroundings():

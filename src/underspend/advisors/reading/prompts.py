@@ -81,22 +81,18 @@ class Prompt(msgspec.Struct, gc=False):
         at = self.read
         if 0 <= start < stop <= at:
             return (stop - start) * self.read_rate
-        if not self.long and at <= start <= stop <= at + self.short:
-            return (stop - start) * self.short_rate
-        total = 0
+        if start < 0 or stop <= start or (self.long and self.short):
+            return sum([part.amount for part in self.between(start, stop)])
+        # Nearly all prompts were written with one lifetime.
+        written, rate = (self.long, self.long_rate) if self.long else (self.short, self.short_rate)
+        after, total = at + written, 0
         if start < at:
-            total = max(min(at, stop) - max(start, 0), 0) * self.read_rate
-        for tokens, rate in (
-            (self.long, self.long_rate),
-            (self.short, self.short_rate),
-            (self.fresh, self.fresh_rate),
-        ):
-            if tokens:
-                end = at + tokens
-                if at < stop and start < end:
-                    total += max((min(stop, end)) - (max(start, at)), 0) * rate
-                at = end
-        return total
+            total, start = (at - start) * self.read_rate, at
+        if start < after:
+            end = stop if stop < after else after  # noqa: FURB136  (asked for every result of years)
+            total, start = total + (end - start) * rate, end
+        end = min(stop, after + self.fresh)
+        return total + (end - start) * self.fresh_rate if end > start else total
 
     def rate_of(self, lane: Lane) -> Money | None:
         """What a token of the lane cost in this prompt; None when it has none."""

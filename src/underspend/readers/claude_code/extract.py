@@ -54,7 +54,8 @@ class _Reading:
         self._source = source
         self._file = source.shown
         self._is_agent = source.is_agent
-        self._is_named = not source.is_agent and _UUID.fullmatch(source.path.stem) is not None
+        self._stem = source.path.stem
+        self._is_named = not source.is_agent and _UUID.fullmatch(self._stem) is not None
         self._sessions: dict[str, int] = {}
         self._seen: set[str] = set()
         self._parts: dict[tuple[str | None, bool], Part] = {}
@@ -99,7 +100,7 @@ class _Reading:
         agent, inline = line.agent, False
         if agent is None:
             if self._is_agent:
-                agent = self._source.path.stem.removeprefix("agent-")
+                agent = self._stem.removeprefix("agent-")
             elif line.sidechain is True:
                 agent, inline = self._root_of(line), True
         part = self._parts.get((agent, nested))

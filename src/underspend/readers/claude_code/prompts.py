@@ -34,12 +34,7 @@ def result_of(piece: Piece, at: int, place: Any) -> Any:
 
 
 def _digest(text: str) -> bytes:
-    if not text:
-        return b""
-    try:
-        return xxhash.xxh3_64_digest(text)  # of its UTF-8, without a copy of it
-    except UnicodeEncodeError:
-        return xxhash.xxh3_64_digest(text.encode("utf-8", "replace"))
+    return xxhash.xxh3_64_digest(text.encode("utf-8", "replace")) if text else b""
 
 
 def _digest_of(blocks: list[Inner]) -> bytes:

@@ -82,7 +82,7 @@ def _read_by_two(
 def read_extract(source: Source) -> tuple[Extract, bool]:
     """The extract of one file, read now, and whether it could be: where not, its `skipped` says so."""
     try:
-        with source.path.open("rb", buffering=1 << 20) as stream:
+        with open(source.raw_path, "rb", buffering=1 << 20) as stream:  # noqa: PTH123  (there may be thousands)
             return extract(source, stream), True
     except OSError as error:
         return _unreadable(source, error), False
@@ -96,7 +96,7 @@ def _unreadable(source: Source, error: OSError) -> Extract:
 def read_one(source: Source, cache: Cache) -> bytes:
     """The packed extract of one file, read now. A file that cannot be read says so in its `skipped`."""
     try:
-        with source.path.open("rb", buffering=1 << 20) as stream:
+        with open(source.raw_path, "rb", buffering=1 << 20) as stream:  # noqa: PTH123  (there may be thousands)
             found = extract(source, stream)
     except OSError as error:
         return pack(_unreadable(source, error))

@@ -54,7 +54,7 @@ def row(kind: type) -> Any:
     return msgspec.defstruct(kind.__name__, named, namespace=own, omit_defaults=False, gc=False)
 
 
-class Part(msgspec.Struct, array_like=True):
+class Part(msgspec.Struct, array_like=True, gc=False):
     """One timeline's events in one file, each kind in the order of its lines.
 
     `typed_ids` and `mark_ids` are the entries' own ids (hashed), equal in every copy of an entry. `inline` is an agent
@@ -74,7 +74,7 @@ class Part(msgspec.Struct, array_like=True):
     mark_ids: list[int] = msgspec.field(default_factory=list)
 
 
-class Extract(msgspec.Struct, array_like=True):
+class Extract(msgspec.Struct, array_like=True, gc=False):
     """Everything that a file says. `foreign` names the replies that, as the file itself says, another session made."""
 
     session: str

@@ -16,26 +16,26 @@ from underspend.formats.lenient import Json, count, decode, obj
 NOTHING = msgspec.Raw(b"")
 
 
-class Split(msgspec.Struct):
+class Split(msgspec.Struct, gc=False):
     """Cache writes by lifetime."""
 
     five_minutes: int | None = msgspec.field(name="ephemeral_5m_input_tokens", default=None)
     one_hour: int | None = msgspec.field(name="ephemeral_1h_input_tokens", default=None)
 
 
-class ServerTools(msgspec.Struct):
+class ServerTools(msgspec.Struct, gc=False):
     """Uses of the provider's own tools that are billed by the piece."""
 
     searches: int | None = msgspec.field(name="web_search_requests", default=None)
 
 
-class OutputDetails(msgspec.Struct):
+class OutputDetails(msgspec.Struct, gc=False):
     """What the output consists of."""
 
     thinking: int | None = msgspec.field(name="thinking_tokens", default=None)
 
 
-class Tokens(msgspec.Struct):
+class Tokens(msgspec.Struct, gc=False):
     """The `usage` of a line."""
 
     input: int | None = msgspec.field(name="input_tokens", default=None)
@@ -52,7 +52,7 @@ class Tokens(msgspec.Struct):
     fallback_credit: msgspec.Raw = NOTHING
 
 
-class Inner(msgspec.Struct):
+class Inner(msgspec.Struct, gc=False):
     """One block inside a tool's result."""
 
     type: str | None = None
@@ -60,7 +60,7 @@ class Inner(msgspec.Struct):
     source: msgspec.Raw = NOTHING
 
 
-class Piece(msgspec.Struct):
+class Piece(msgspec.Struct, gc=False):
     """One content block of a message."""
 
     type: str | None = None
@@ -75,7 +75,7 @@ class Piece(msgspec.Struct):
     content: str | list[Inner] | None = None
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     """The API's message inside an entry."""
 
     id: str | None = None
@@ -86,7 +86,7 @@ class Message(msgspec.Struct):
     diagnostics: msgspec.Raw = NOTHING
 
 
-class Progress(msgspec.Struct):
+class Progress(msgspec.Struct, gc=False):
     """What a `progress` entry carries."""
 
     type: str | None = None
@@ -95,7 +95,7 @@ class Progress(msgspec.Struct):
     message: Line | None = None
 
 
-class Line(msgspec.Struct):
+class Line(msgspec.Struct, gc=False):
     """One entry of a transcript."""
 
     type: str | None = None
@@ -134,7 +134,7 @@ class Line(msgspec.Struct):
     model_usage: msgspec.Raw = msgspec.field(name="modelUsage", default=NOTHING)
 
 
-class ToolInput(msgspec.Struct):
+class ToolInput(msgspec.Struct, gc=False):
     """The fields of a tool's input that say what it is used on."""
 
     file_path: str | None = None
