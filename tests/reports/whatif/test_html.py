@@ -44,7 +44,7 @@ def test_the_chart_says_what_it_shows():
 
 
 def test_findings_have_their_fix():
-    assert "[strategies.trim]" in html(trying())
+    assert "underspend config set strategies.trim.state on" in html(trying())
 
 
 def test_the_policy_can_be_copied():

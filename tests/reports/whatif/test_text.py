@@ -20,7 +20,7 @@ def test_the_policy_can_be_copied():
 def test_findings_come_with_what_to_do():
     found = lines(trying())
     assert "What else would have saved money (these overlap: do not add them up)" in found
-    assert "  [strategies.trim]" in found
+    assert "  underspend config set strategies.trim.state on" in found
 
 
 def test_a_policy_that_does_nothing_has_no_tables():
