@@ -319,7 +319,7 @@ def prompts(root: Path) -> Iterator[Bar]:
 
 
 def _same_digests(request: anthropic_request.MessagesRequest, shared: Anatomist) -> bool:
-    other = anthropic_request.read(json.dumps(_renoted(json.loads(request.raw)), indent=1, sort_keys=True).encode())
+    other = anthropic_request.read(json.dumps(_reordered(_renoted(json.loads(request.raw))), indent=1).encode())
     if other is None:
         return False
     seen = [
@@ -333,6 +333,18 @@ def _same_digests(request: anthropic_request.MessagesRequest, shared: Anatomist)
 def _renoted(body: Any) -> Any:
     """The same request as a client might write it next time: strings as lists of one block, and the reverse."""
     return {**body, "messages": [{**each, "content": _flipped(each.get("content"))} for each in body["messages"]]}
+
+
+def _reordered(body: Any) -> Any:
+    """The keys of envelopes in another order; inside a tool's input or schema their order is content."""
+    made = dict(reversed(body.items()))
+    for name in {"tools", "system", "messages"} & made.keys():
+        if isinstance(made[name], list):
+            made[name] = [dict(reversed(each.items())) for each in made[name]]
+    for message in made["messages"]:
+        if isinstance(message["content"], list):
+            message["content"] = [dict(reversed(part.items())) for part in message["content"]]
+    return made
 
 
 def _flipped(content: Any) -> Any:
