@@ -14,7 +14,7 @@ def test_tables_and_headings():
 def test_findings_have_their_rows_and_fixes():
     found = markdown(trying())
     assert "## What else would have saved money" in found
-    assert '```\nunderspend config set strategies.trim.state on\n```' in found
+    assert "```\nunderspend config set strategies.trim.state on\n```" in found
 
 
 def test_a_policy_that_does_nothing_is_short():
