@@ -9,6 +9,7 @@ from underspend.advisors.rule_data import rules
 from underspend.audit.replay.traffic import Traffic
 from underspend.audit.whatif import Outcome, Part, Replays, Saving
 from underspend.audit.whatif_break_even import break_even
+from underspend.audit.whatif_inline import inline_findings
 from underspend.audit.whatif_successors import successor_findings
 from underspend.audit.whatif_trials import AgentsOn, ClientLifetime, FreshStarts
 from underspend.core.advisor import Confidence, Finding, Urgency
@@ -31,6 +32,7 @@ def findings(replays: Replays, result: Outcome, steps: Sequence[Step]) -> list[F
         *_strategies(result, steps),
         *_lifetimes(replays),
         *_agents(replays),
+        *inline_findings(replays),
         *successor_findings(replays),
         *_fresh_starts(replays),
         *_break_even(replays),
