@@ -13,7 +13,7 @@ from underspend.core.errors import UnderspendError
 COMMANDS = {
     "audit": "where the money went and what to do, from Claude Code's transcripts",
     "lint": "what a CLAUDE.md costs and could do without",
-    "whatif": "how exactly the prompt-cache simulator predicts your own bill",
+    "whatif": "what other policies would have cost you, on your own calls",
     "up": "run the gateway",
     "demo": "see a populated page without a key: a fake provider, real sessions",
     "on": "point Claude Code at the gateway",
@@ -27,7 +27,7 @@ COMMANDS = {
     "explain": "one call: every block, lane, price and edit",
     "meter": "what a raw reply cost",
     "prices": "the price list, dated, with sources",
-    "config": "every setting and where its value comes from",
+    "config": "every setting and where its value comes from; set one",
     "doctor": "look for what costs money or does not work",
 }
 
