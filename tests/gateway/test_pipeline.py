@@ -8,8 +8,10 @@ from replies import events, message
 
 from underspend.core.engine import Step
 from underspend.core.strategy import State, Strategy
+from underspend.gateway.acting import Acting
 from underspend.gateway.routes import classify
 from underspend.gateway.transport import ClientGoneError, UpstreamUnreachableError
+from underspend.pricing.catalogue import catalogue
 from underspend.strategies.budget import Budget
 from underspend.strategies.model_rules import ModelRules, Rule
 
@@ -210,3 +212,43 @@ def test_a_client_that_leaves_while_its_body_is_sent_is_an_abort():
     with pytest.raises(ClientGoneError):
         handle(made)
     assert row(made)["outcome"] == "aborted"
+
+
+def test_an_edit_that_fails_in_whatever_way_is_not_made(monkeypatch):
+    def broken(*args):
+        raise KeyError("no such place")
+
+    monkeypatch.setattr("underspend.formats.anthropic_edits.edited", broken)
+    upstream = Upstream([message()])
+    steps = [Step(ModelRules(rules=(Rule("claude-opus-5-5", "claude-sonnet-5-5"),)), State.ON)]
+    made = pipeline(upstream, steps=steps)
+    assert handle(made).body == message()
+    assert upstream.sent[0][3] == body()
+    assert made.status.snapshot()["faults"][0]["component"] == "edit"
+
+
+@pytest.mark.parametrize("part", ["anatomy", "conversation", "measured", "keep", "settle"])
+def test_whatever_of_acting_fails_the_call_goes_through(part, monkeypatch):
+    def broken(*args):
+        raise RuntimeError(part)
+
+    monkeypatch.setattr(Acting, part, broken)
+    steps = (Step(ModelRules(rules=(Rule("claude-opus-5-5", "claude-sonnet-5-5"),)), State.ON),)
+    acting = Acting(steps, catalogue())
+    made = pipeline(Upstream([message()]), steps=steps, acting=acting)
+    made.books.acting = acting
+    told = handle(made)
+    assert (told.status, told.body, told.ended) == (200, message(), True)
+    assert made.status.snapshot()["faults"]
+    assert row(made)["state"] == "settled"
+
+
+def test_counting_tokens_is_no_part_of_a_conversation():
+    steps = (Step(ModelRules(rules=(Rule("claude-opus-5-5", "claude-sonnet-5-5"),)), State.ON),)
+    acting = Acting(steps, catalogue())
+    upstream = Upstream([b'{"input_tokens":5}'])
+    made = pipeline(upstream, steps=steps, acting=acting)
+    made.books.acting = acting
+    asyncio.run(made.handle(Asked(body()), Told(), classify("POST", "/v1/messages/count_tokens")))
+    assert upstream.sent[0][3] == body()
+    assert not acting._talks

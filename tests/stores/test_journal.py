@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,20 @@ def test_a_full_disk_is_said(path: Path) -> None:
     path.symlink_to("/dev/full")
     journal = opened(path)
     assert not journal.append(calls(1)[0])
+
+
+def test_half_a_line_of_a_full_disk_costs_that_line_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = opened(path)
+    first, second = calls(2)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, line: write(file, line[: len(line) // 2]))
+    assert not journal.append(first)
+    monkeypatch.undo()
+    assert journal.append(second)
+    assert Journal(path).left() == [second]
+
+
+def test_half_a_line_of_a_crash_costs_that_line_only(path: Path) -> None:
+    path.write_bytes(b'{"kind":"call","call":{"id":"torn')
+    assert opened(path).append(calls(1)[0])
+    assert Journal(path).left() == calls(1)

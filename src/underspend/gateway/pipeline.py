@@ -129,7 +129,7 @@ class Pipeline:
 
     def _call(self, request: Request, route: Route, message: MessagesRequest | None, size: int) -> Call:
         identity = self._identify(request, route, message)
-        anatomy = self._anatomy(message)
+        anatomy = self._anatomy(message) if route.endpoint == "messages" else Anatomy()
         if identity.turn is None and anatomy.turn is not None:
             identity = replace(identity, turn=anatomy.turn)
         model = message.model if message is not None else ""
@@ -197,7 +197,10 @@ class Pipeline:
         return engine.observing(self.steps, limits=False) if held_out else self.steps
 
     def _conversation(self, call: Call) -> Conversation:
-        return self.acting.conversation(call) if self.acting is not None else Conversation()
+        """What is known of a call's conversation; counting tokens is no part of one."""
+        if self.acting is None or call.endpoint != "messages":
+            return Conversation()
+        return self.acting.conversation(call)
 
     def _edit(self, plan: Plan, raw: bytes | None) -> tuple[Plan, bytes | None]:
         """The plan and the bytes to send: the client's own, but for the pieces a strategy changed."""
@@ -206,8 +209,8 @@ class Pipeline:
         try:
             made = anthropic_edits.edited(raw, [each.edit for each in plan.decisions if each.applied])
             return (plan if self.acting is None else self.acting.measured(plan, made)), made
-        except ValueError as error:
-            self.status.fault("edit", str(error))
+        except Exception as error:  # noqa: BLE001  # fail open: what cannot be edited is sent as it came
+            self.status.fault("edit", f"{type(error).__name__}: {error}")
             return Plan(asked=plan.asked, call=plan.asked), raw
 
     async def _forward(

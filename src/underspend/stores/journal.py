@@ -28,6 +28,7 @@ class Journal:
         self._paths = (path, path.with_name(f"{path.name}.1"))
         self._files: list[int] = []
         self._sizes = [0, 0]
+        self._torn = [False, False]  # whether a file may end in half a line, of a crash or of a full disk
         self._last = [0, 0]
         self._active = 0
         self._count = 0
@@ -43,6 +44,7 @@ class Journal:
                 half_way.callback(os.close, files[-1])
             half_way.pop_all()
         self._files, self._sizes = files, [os.fstat(file).st_size for file in files]
+        self._torn = [size > 0 for size in self._sizes]
 
     def close(self) -> None:
         """Stop writing; files in which nothing is left are removed."""
@@ -63,12 +65,13 @@ class Journal:
             if self._sizes[self._active] > _TURN_BYTES and not self._sizes[1 - self._active]:
                 self._active = 1 - self._active
             self._last[self._active] = self._count
-            line = line_of(record)
+            line = b"\n" * self._torn[self._active] + line_of(record)
             try:
                 written = os.write(self._files[self._active], line)
             except OSError:
                 return False
             self._sizes[self._active] += written
+            self._torn[self._active] = written != len(line)
             return written == len(line)
 
     def forget(self, count: int) -> None:
@@ -79,6 +82,7 @@ class Journal:
                     with contextlib.suppress(OSError):
                         os.ftruncate(file, 0)
                         self._sizes[which] = 0
+                        self._torn[which] = False
 
     def left(self) -> list[Record]:
         """The records that a process before this one wrote down and did not forget."""
