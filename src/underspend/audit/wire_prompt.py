@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from underspend.core.call import Section
+from underspend.formats.anthropic_blocks import plain
 from underspend.formats.lenient import Json, items, obj, text
 from underspend.promptcache import Facts, Piece, Prompt, Settings, build, facts
 from underspend.tokens.estimate import tokens_in
@@ -117,24 +118,16 @@ def _loaded(block: Json, deferred: Mapping[str, Json]) -> list[Json]:
 def _piece(  # noqa: PLR0913  # what stands in a piece, each by name
     section: Section, role: str, block: Json, measure: Measure, *, beside: bytes = b"", loaded: Iterable[Json] = ()
 ) -> Piece:
-    plain = _plain(block)
-    extra = [_plain(tool) for tool in loaded]
+    bare = plain(block)
+    extra = [plain(tool) for tool in loaded]
     kind = block.get("type")
     return Piece(
         section=section,
-        identity=b"\0".join([role.encode(), beside, *map(_encode, [plain, *extra])]),
-        tokens=measure(plain) + sum(map(measure, extra)),
+        identity=b"\0".join([role.encode(), beside, *map(_encode, [bare, *extra])]),
+        tokens=measure(bare) + sum(map(measure, extra)),
         ttl=_lifetime(block.get("cache_control")) or next(filter(None, map(_inner_lifetime, _inside(block)[1:])), None),
         cacheable=kind not in _THINKING and not (kind == "text" and not block.get("text")),
     )
-
-
-def _plain(block: Json) -> Json:
-    """The block in one notation: keys in order, nothing that says nothing, no breakpoint."""
-    plain = {key: block[key] for key in sorted(block) if key != "cache_control" and block[key] is not None}
-    if block.get("type") == "tool_result" and "content" in plain:
-        plain["content"] = [_plain(part) for part in _blocks(block)]
-    return plain
 
 
 def _blocks(message: Json) -> list[Json]:
