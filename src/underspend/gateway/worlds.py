@@ -21,7 +21,7 @@ from underspend.core.plan import Plan
 from underspend.core.usage import Metered, Usage
 from underspend.pricing.catalogue import Catalogue
 from underspend.pricing.cost import cost
-from underspend.promptcache import Cache, Growing, Names, Settings, Split, facts
+from underspend.promptcache import Cache, Growing, Names, Settings, Split, settings_of
 
 _CONVERSATIONS = 2_000
 _NAMES = 1_000_000
@@ -161,15 +161,7 @@ class Worlds:
 
     def _settings(self, call: Call) -> Settings:
         listed = self._prices.find(call.model, provider=call.provider)
-        name = listed.id if listed is not None else call.model
-        known = facts(name)
-        is_fast = call.speed not in {None, "standard"} and not known.ignores_speed
-        return Settings(
-            model=name,
-            speed=str(call.speed) if is_fast else "standard",
-            thinking=known.thinking,
-            effort=call.effort or known.effort,
-        )
+        return settings_of(listed.id if listed is not None else call.model, call.effort, call.speed)
 
     def _minimum(self, call: Call) -> int:
         listed = self._prices.find(call.model, provider=call.provider)

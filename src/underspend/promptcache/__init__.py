@@ -3,7 +3,7 @@
 from underspend.promptcache.cache import Cache, Split
 from underspend.promptcache.conversation import Ask, Commons, Conversation, Forecast, Reset, Why
 from underspend.promptcache.growing import Growing, Names
-from underspend.promptcache.models import Facts, facts
+from underspend.promptcache.models import Facts, facts, settings_of
 from underspend.promptcache.prompt import InvalidPromptError, Piece, Prompt, Settings, build, next_pass, piece_of
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "facts",
     "next_pass",
     "piece_of",
+    "settings_of",
 ]

@@ -8,6 +8,8 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+from underspend.promptcache.prompt import Settings
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -36,6 +38,18 @@ def facts(model: str) -> Facts:
         strips_thinking=model in data["strips_thinking"]["models"],
         ignores_speed=model in data["ignores_speed"]["models"],
         binds_thinking=model not in data["leaves_thinking_unbound"]["models"],
+    )
+
+
+def settings_of(model: str, effort: str | None, speed: str | None) -> Settings:
+    """What the cache's key holds of a call to a model, by its listed id, as far as it stands outside the blocks."""
+    known = facts(model)
+    is_fast = speed not in {None, "standard"} and not known.ignores_speed
+    return Settings(
+        model=model,
+        speed=str(speed) if is_fast else "standard",
+        thinking=known.thinking,
+        effort=effort or known.effort,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from underspend import promptcache
 from underspend.audit.replay.conversations import Recorded, common_prefixes, conversation
 from underspend.audit.replay.money import Paid, paid_for
 from underspend.audit.replay.undisturbed import undisturbed
@@ -19,7 +20,7 @@ from underspend.core.history import History
 from underspend.core.money import Money
 from underspend.pricing.catalogue import Catalogue, catalogue
 from underspend.pricing.cost import cost
-from underspend.promptcache import Cache, Growing, Names, Settings, Split, facts
+from underspend.promptcache import Cache, Growing, Names, Settings, Split
 
 _PART = 50
 """Within one part of a prompt in 50 (2 %) the record agrees with the rules, as in the prediction's check."""
@@ -177,13 +178,5 @@ class _Unedited:
 def settings_of(model: str, effort: str | None, speed: str | None, prices: Catalogue) -> tuple[Settings, int]:
     """What the cache's key holds of a call, and the shortest prefix its model caches."""
     listed = prices.find(model, provider="anthropic")
-    name = listed.id if listed else model
-    known = facts(name)
-    is_fast = speed not in {None, "standard"} and not known.ignores_speed
-    made = Settings(
-        model=name,
-        speed=str(speed) if is_fast else "standard",
-        thinking=known.thinking,
-        effort=effort or known.effort,
-    )
+    made = promptcache.settings_of(listed.id if listed else model, effort, speed)
     return made, (listed.min_cache if listed else None) or 0
