@@ -92,6 +92,7 @@ class Identity:
     user_agent: str | None = None
     key: str | None = None
     billing: BillingMode = BillingMode.NONE
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,10 @@ class Call:
     `time` is in microseconds since the epoch. `prompt_tokens` is a local estimate, `prompt_ceiling` a number the real
     count will not exceed. `kind` groups calls whose replies are alike (a role and agent type, or the kind of task an
     API caller's prompt sets). `blocks` may be parsed only when first looked at, and are empty where nobody needs them.
+
+    `task` is the class of what is asked (`routing.classes`), `features` what else is known of it, as hashes; both are
+    empty where nobody routes. `preference` is what a client leaves to us: "cheapest", "balanced" or "quality" for
+    `model: "auto"`, empty where it named a model.
     """
 
     id: str
@@ -120,3 +125,6 @@ class Call:
     blocks: Sequence[Block] = ()
     thinking_budget: int = 0
     automatic: str | None = None
+    task: str = ""
+    features: Sequence[int] = ()
+    preference: str = ""

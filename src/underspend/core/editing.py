@@ -42,8 +42,8 @@ def apply(edit: Edit, call: Call) -> Call:
 
 def _set(edit: SetModel | SetMaxOutput | SetEffort, call: Call) -> Call:
     match edit:
-        case SetModel(model=model):
-            return replace(call, model=model)
+        case SetModel(model=model, provider=provider):
+            return replace(call, model=model, provider=provider or call.provider)
         case SetMaxOutput(tokens=tokens):
             return replace(call, max_output=tokens)
         case SetEffort(effort=effort):

@@ -15,10 +15,11 @@ from underspend.core.call import Call
 
 @dataclass(frozen=True, slots=True)
 class SetModel:
-    """Send the call to another model of the same provider."""
+    """Send the call to another model, of the same provider where `provider` (of the price catalogue) is empty."""
 
     model: str
     why: str
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +133,8 @@ def changes(edit: Edit, call: Call) -> bool:
 
 def _sets_otherwise(edit: SetModel | SetMaxOutput | SetEffort | Warn | Refuse, call: Call) -> bool:
     match edit:
-        case SetModel(model=model):
-            return model != call.model
+        case SetModel(model=model, provider=provider):
+            return model != call.model or (provider or call.provider) != call.provider
         case SetMaxOutput(tokens=tokens):
             return tokens != call.max_output
         case SetEffort(effort=effort):

@@ -9,6 +9,7 @@ UnderspendError
 ├── NotFoundError      nothing by that name
 ├── MeterError         a body that is no reply
 ├── SettingsError      a client's own settings file cannot be read or written
+├── CannotCarryError   a request that the provider's dialect cannot say
 └── UnreachableError   a server that should answer does not
 """
 
@@ -75,6 +76,12 @@ class SettingsError(UnderspendError):
     """{path}: {problem}. {mend}"""
 
     exit_code = 7
+
+
+class CannotCarryError(UnderspendError):
+    """{what} cannot be sent to {provider}: {problem}. {mend}"""
+
+    exit_code = 9
 
 
 class UnreachableError(UnderspendError):
