@@ -26,6 +26,9 @@ acceptance: $(VENV)/.dev
 	$(BIN)/python scripts/check_transcripts.py $(DATA)
 	$(BIN)/python scripts/check_prediction.py $(DATA)
 	$(BIN)/python scripts/check_replay.py $(DATA)
+	$(BIN)/python scripts/check_translation.py $(DATA)
+	$(BIN)/python scripts/check_translation_more.py $(DATA)
+	$(BIN)/python scripts/check_routing.py $(DATA)
 
 test-clients: $(VENV)/.dev
 	$(BIN)/python -m pytest -q clients

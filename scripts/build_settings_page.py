@@ -22,6 +22,8 @@ Said in `config.toml`, by environment variables, or by flags; the last to speak 
 TAIL = """
 `[strategies.<name>]` tables have a `state` (`off`, `shadow`, `on`) and the settings on each
 [strategy's page](strategies/). `[prices."<model>"]` tables set your own prices: see [prices](prices.md).
+`[providers.<name>]` tables name other providers: see [providers](providers.md). `[fallbacks]` says whom to ask when one
+does not answer: see [fallbacks](fallbacks.md).
 """
 
 

@@ -139,6 +139,12 @@ def test_what_was_done_is_done_again_even_when_its_strategy_has_been_turned_off(
     assert run(asked, [Step(proposing(), state)], ctx).call.blocks[0].tokens == 3
 
 
+def test_thinking_that_was_left_out_stays_out() -> None:
+    thought = replace(result(), kind="thinking", ref=None, role="assistant")
+    kept = Conversation(kept={name_of(thought): Kept("scripted", ReplaceContent(0, "", 0, why="another model's"))})
+    assert run(call(blocks=(thought,)), [], context(conversation=kept)).call.blocks[0].tokens == 0
+
+
 EDITS = st.sampled_from([CHEAP, SetModel("dear", why="back"), WARNING, REFUSAL, None, "junk"])
 STRATEGIES = st.lists(EDITS, max_size=3).map(lambda edits: proposing(*edits)) | st.sampled_from(
     [Scripted(says=_raise), Scripted(says=cast("Any", None)), cast("Any", object()), cast("Any", Scripted)]

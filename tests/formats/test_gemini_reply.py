@@ -57,6 +57,19 @@ def test_any_shape_in_any_cut(body: bytes, cuts: list[int], *, streamed: bool) -
     )
 
 
+def test_a_stream_that_broke_off_is_not_complete_though_it_has_counts() -> None:
+    reply = metered(SSE[: SSE.rindex(b"data:")], streamed=True)
+    assert (reply.complete, reply.has_usage, reply.usage) == (False, True, Usage(100))
+    blocked = b'data: {"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":3}}\n\n'
+    assert metered(blocked, streamed=True).complete
+
+
+def test_what_is_known_shows_as_it_comes() -> None:
+    meter = GeminiMeter(stream=True)
+    meter.feed(SSE[: SSE.rindex(b"data:")])
+    assert (meter.message_id, meter.seen) == ("r1", Usage(100))
+
+
 def test_counts_of_a_stream_are_cumulative_not_summed() -> None:
     twice = b"".join(b"data: " + json.dumps({"usageMetadata": USAGE}).encode() + b"\n\n" for _ in range(2))
     assert metered(twice, streamed=True).usage.prompt == 105

@@ -99,6 +99,14 @@ def test_a_stream_without_its_end_is_not_complete(body: bytes) -> None:
     assert (reply.complete, reply.has_usage, reply.units) == (False, False, ())
 
 
+def test_whose_reply_it_was_is_known_though_the_stream_broke_off() -> None:
+    meter = OpenAiMeter(stream=True)
+    meter.feed(RESPONSES_STREAM[: RESPONSES_STREAM.rindex(b"data: {")])
+    assert meter.message_id == "resp_1"
+    reply = meter.finish()
+    assert (reply.model, reply.message_id, reply.stop_reason, reply.complete) == ("gpt-5.6-sol", "resp_1", None, False)
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b'{"usage": 3}', b'{"error": {"type": "x"}}'])
 def test_what_holds_no_usage_is_not_complete(body: bytes) -> None:
     assert not metered(body, streamed=False).has_usage

@@ -25,6 +25,16 @@ COUNTS = st.integers(0, 10**6)
             {"prompt_tokens": 90, "prompt_tokens_details": {"cache_write_tokens": {"ttl_30m": 50, "ttl_12h": 30}}},
             Usage(10, 50, 30),
         ),
+        (
+            {
+                "input_tokens": 90,
+                "input_tokens_details": {
+                    "cache_write_tokens": 80,
+                    "cache_write_tokens_details": {"ttl_30m_tokens": 50, "ttl_12h_tokens": 30},
+                },
+            },
+            Usage(10, 50, 30),
+        ),
         # DeepSeek, Moonshot
         (
             {"prompt_tokens": 339, "prompt_cache_hit_tokens": 320, "prompt_cache_miss_tokens": 19},

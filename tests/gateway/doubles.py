@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+from underspend.formats.translators import translator
+from underspend.gateway.asking import Asking
+from underspend.gateway.attempts import Attempts
 from underspend.gateway.books import Books
+from underspend.gateway.carrying import Carrier
+from underspend.gateway.circuits import Circuits
 from underspend.gateway.credentials import KeyHasher
+from underspend.gateway.destinations import Destination, Destinations
+from underspend.gateway.headers import as_mapping
 from underspend.gateway.identity import Identifier
 from underspend.gateway.live import Live
 from underspend.gateway.pipeline import Pipeline
@@ -15,6 +22,7 @@ from underspend.gateway.status import Status
 from underspend.gateway.transport import UpstreamCutError, UpstreamReply
 from underspend.pricing.catalogue import catalogue
 from underspend.pricing.forecast import Forecast
+from underspend.providers.anthropic import Anthropic
 from underspend.stores.memory import MemoryLedger
 from underspend.tokens.estimate import Calibration
 
@@ -33,6 +41,10 @@ class Asked:
     path: bytes = b"/v1/messages"
     query: bytes = b""
     headers: list = field(default_factory=list)
+
+    @property
+    def fields(self):
+        return as_mapping(self.headers)
 
     async def body(self, limit):
         return self.data
@@ -88,9 +100,18 @@ class Upstream:
             self.closed = True
 
 
-def pipeline(upstream, *, steps=(), ledger=None, forecast=None, **options):
+HOME = Anthropic(name="anthropic", base_url="http://upstream", key="client")
+
+
+def home(upstream):
+    return Destination(provider=HOME, upstream=upstream, home=True)
+
+
+def pipeline(
+    upstream, *, steps=(), ledger=None, forecast=None, others=(), fallbacks=None, clock=None, forward=False, **options
+):
     """A pipeline whose every part is in memory."""
-    clock, live = FixedClock(), Live()
+    clock, live = clock or FixedClock(), Live()
     status = Status(clock=clock, version="test")
     spending = Spending(None, lambda start: 0, NOW)
     ledger = ledger or MemoryLedger()
@@ -103,13 +124,34 @@ def pipeline(upstream, *, steps=(), ledger=None, forecast=None, **options):
         spending=spending,
         calibration=Calibration(),
         upstream="upstream",
+        acting=options.get("acting"),
     )
+    destinations = Destinations(home(upstream), others, catalogue=catalogue(), fallbacks=fallbacks)
+    carrier = Carrier(translator)
+    forecast = forecast or Forecast()
     return Pipeline(
-        upstream=upstream,
+        asking=Asking(
+            identifier=Identifier(ledger, KeyHasher(b"k" * 32), {}),
+            destinations=destinations,
+            carrier=carrier,
+            calibration=books.calibration,
+            status=status,
+            clock=clock,
+            acting=options.get("acting"),
+            forward=forward,
+        ),
+        attempts=Attempts(
+            books=books,
+            destinations=destinations,
+            carrier=carrier,
+            circuits=Circuits(clock, failures=3, open_seconds=30),
+            spending=spending,
+            forecast=forecast,
+            status=status,
+        ),
         books=books,
-        identifier=Identifier(ledger, KeyHasher(b"k" * 32), {}),
         steps=steps,
-        forecast=forecast or Forecast(),
+        forecast=forecast,
         spending=spending,
         status=status,
         clock=clock,

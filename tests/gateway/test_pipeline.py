@@ -1,11 +1,14 @@
 """The path of a call with every port in memory."""
 
 import asyncio
+import json
 
 import pytest
 from doubles import Asked, Told, Upstream, body, pipeline
 from replies import events, message
 
+from targets import to
+from underspend.core.edits import SetModel
 from underspend.core.engine import Step
 from underspend.core.strategy import State, Strategy
 from underspend.gateway.acting import Acting
@@ -16,6 +19,7 @@ from underspend.strategies.budget import Budget
 from underspend.strategies.model_rules import ModelRules, Rule
 
 MESSAGES = classify("POST", "/v1/messages")
+HELLO = [{"role": "user", "content": "hello"}]
 
 
 def handle(made, asked=None, told=None):
@@ -105,7 +109,7 @@ def broken(*args, **options):
     ("component", "breaks"),
     [
         ("reader", lambda made, patch: patch.setattr("underspend.formats.anthropic_request.read", broken)),
-        ("identity", lambda made, patch: patch.setattr(made.identifier, "identify", broken)),
+        ("identity", lambda made, patch: patch.setattr(made.asking.identifier, "identify", broken)),
         ("pricing", lambda made, patch: patch.setattr("underspend.gateway.books.cost", broken)),
         ("engine", lambda made, patch: patch.setattr("underspend.core.engine.run", broken)),
         ("meter", lambda made, patch: patch.setattr("underspend.formats.anthropic_reply.metered_message", broken)),
@@ -122,7 +126,7 @@ def test_each_part_may_fail_and_the_call_goes_through(component, breaks, monkeyp
 
 
 def test_a_disk_that_hangs_does_not_hold_up_calls(monkeypatch):
-    monkeypatch.setattr("underspend.gateway.pipeline._INTENT_SECONDS", 0.05)
+    monkeypatch.setattr("underspend.gateway.books._INTENT_SECONDS", 0.05)
     made = pipeline(Upstream([message()]))
     monkeypatch.setattr(made.books.ledger, "intend", lambda row: asyncio.get_running_loop().create_future())
     assert handle(made).status == 200
@@ -252,3 +256,52 @@ def test_counting_tokens_is_no_part_of_a_conversation():
     asyncio.run(made.handle(Asked(body()), Told(), classify("POST", "/v1/messages/count_tokens")))
     assert upstream.sent[0][3] == body()
     assert not acting._talks
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"])
+def test_no_path_slips_past_a_budget(path):
+    upstream = Upstream([message()])
+    made = pipeline(upstream, steps=(Step(Budget(day_usd="0.00001", action="block"), State.ON),), others=[to(upstream)])
+    told = Told()
+    said = {"chat": {"messages": HELLO}, "responses": {"input": "hello"}, "embeddings": {"input": "hello"}}
+    kind = path.split("/")[2]
+    for model in ("other/gpt-5.5", *(["claude-opus-5-5"] if kind != "embeddings" else [])):
+        data = json.dumps({"model": model, **said[kind]}).encode()
+        asyncio.run(made.handle(Asked(data, path=path.encode()), told, classify("POST", path)))
+        assert told.status == 403
+        error = json.loads(told.body)["error"]
+        told.body = b""
+        assert (error["type"], "budget" in error["message"], "param" in error) == ("permission_error", True, True)
+    assert not upstream.sent
+    kinds = {(each["endpoint"], each["outcome"]) for each in made.books.ledger.calls.values()}
+    assert kinds == {(kind, "refused")}
+
+
+class Remembering(Strategy):
+    name = "remembering"
+
+    def decide(self, call, ctx):
+        SLOTS.append(ctx.slot)
+        yield SetModel("claude-haiku-5-5", why="cheaper")
+
+
+SLOTS = []
+
+
+def test_a_strategy_is_told_what_the_conversation_was_sent_to_before():
+    SLOTS.clear()
+    steps = (Step(Remembering(), State.ON),)
+    made = pipeline(Upstream([message()]), steps=steps, acting=Acting(steps, catalogue()))
+    for _ in range(2):
+        handle(made, Asked(body(messages=HELLO)))
+    asyncio.run(made.handle(Asked(body()), Told(), classify("POST", "/v1/messages/count_tokens")))
+    first, second, counted = SLOTS
+    assert (first, counted) == (None, None)
+    assert (second.asked, second.model) == ("claude-opus-5-5", "claude-haiku-5-5")
+
+
+def test_whatever_of_remembering_fails_the_call_goes_through(monkeypatch):
+    monkeypatch.setattr(Acting, "sent", lambda *args: 1 / 0)
+    made = pipeline(Upstream([message()]), acting=Acting((), catalogue()))
+    assert handle(made).body == message()
+    assert made.status.snapshot()["faults"]

@@ -92,9 +92,10 @@ async def run(steps, seeds, mark):
         async with HttpUpstream(provider.url, connect_seconds=5, idle_seconds=5) as upstream:
             acting = Acting(steps, catalogue()) if steps else None
             made = pipeline(upstream, steps=steps, acting=acting)
-            made.clock = made.books.clock = clock
+            made.clock = made.asking.clock = made.books.clock = clock
             made.books.acting = acting
-            made.identifier.identify = lambda headers, request, route: Identity(session=headers["s"], role=Role.MAIN)
+            identifier = made.asking.identifier
+            identifier.identify = lambda headers, request, route: Identity(session=headers["s"], role=Role.MAIN)
             for seed in seeds:
                 for gap, body in bodies(seed, mark):
                     clock.advance(gap)

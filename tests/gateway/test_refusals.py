@@ -30,3 +30,18 @@ def test_a_large_body_is_not_tried_again():
 def test_an_upstream_that_is_away_may_be_tried_again():
     made, _, retry = told(lambda to: refusals.unreachable(to, "refused"))
     assert (made.status, retry) == (502, b"true")
+
+
+def test_each_dialect_has_its_own_form_of_error():
+    for dialect in ("openai", "responses"):
+        made, error, _ = told(lambda to, dialect=dialect: refusals.unreachable(to, "refused", dialect=dialect))
+        assert json.loads(made.body) == {"error": {**error, "type": "api_error", "param": None, "code": None}}
+    made, _, _ = told(lambda to: refusals.unreachable(to, "refused"))
+    assert json.loads(made.body)["type"] == "error"
+
+
+def test_what_nobody_can_be_asked_is_not_tried_again():
+    kinds = {400: "invalid_request_error", 404: "not_found_error"}
+    for status, kind in kinds.items():
+        made, error, retry = told(lambda to, status=status: refusals.not_carried(to, status, "no", dialect="openai"))
+        assert (made.status, error["type"], retry) == (status, kind, b"false")

@@ -11,7 +11,7 @@ from underspend.gateway.transport import UpstreamUnreachableError
 
 def relay(upstream):
     made = pipeline(upstream)
-    return Relay(upstream=upstream, books=made.books, identifier=made.identifier, status=made.status)
+    return Relay(upstream=upstream, books=made.books, identifier=made.asking.identifier, status=made.status)
 
 
 def handle(made, method, path, data=b"", headers=()):

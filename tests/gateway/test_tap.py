@@ -1,8 +1,9 @@
 import gzip
 
+import pytest
 from replies import events, message
 
-from underspend.gateway.tap import Tap
+from underspend.gateway.tap import AT_HOME, Billing, Tap
 from underspend.gateway.transport import UpstreamReply
 
 
@@ -46,3 +47,32 @@ def test_kept_bodies_are_decoded():
     made, _ = tap(b"application/json", (b"content-encoding", b"gzip"), keep=True)
     made.see(gzip.compress(message()))
     assert made.body == message()
+
+
+CHAT = b'{"model":"gpt-5.5","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4}}'
+GEMINI = b'{"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":4}}'
+
+
+@pytest.mark.parametrize(
+    ("dialect", "provider", "reply", "model"),
+    [
+        ("openai", "groq", CHAT, "gpt-5.5"),
+        ("gemini", "google", GEMINI, "asked-for"),
+        ("anthropic", "aws", message(), "claude-opus-5-5"),
+    ],
+)
+def test_a_reply_is_metered_in_its_dialect_and_billed_by_who_served_it(dialect, provider, reply, model):
+    head = UpstreamReply(200, [(b"content-type", b"application/json"), (b"x-request-id", b"r")], None)
+    made = Tap(head, lambda *fault: None, billing=Billing(dialect, provider, "asked-for"))
+    made.see(reply)
+    metered = made.finish()
+    assert (metered.provider, metered.model, metered.has_usage) == (provider, model, True)
+    assert made.request_id == "r"
+
+
+def test_at_home_nothing_is_put_into_a_reply():
+    made, _ = tap(b"application/json")
+    made.see(b"{}")
+    metered = made.finish()
+    assert metered.model is None
+    assert AT_HOME.named(metered) is metered

@@ -15,8 +15,11 @@ from underspend.core.edits import ReplaceContent, ShortenContent
 from underspend.core.engine import Step
 from underspend.core.strategy import State, Strategy
 from underspend.formats.anthropic_validity import altered_thinking, violations
+from underspend.pricing.capabilities import capabilities
 from underspend.promptcache import facts
+from underspend.routing.decisions import Mode, RouteRule
 from underspend.strategies import BUILTIN
+from underspend.strategies.auto_model import AutoModel
 from underspend.strategies.cache_breakpoints import CacheBreakpoints
 from underspend.strategies.cache_ttl import CacheTtl
 from underspend.strategies.cap_output import CapOutput
@@ -32,6 +35,7 @@ from underspend.testing.strategy_kit import Rehearsal, Rehearsed
 
 EAGER: list[Strategy] = [
     ModelChoice(choices=(Choice(to="claude-haiku-4-5-20251001"),)),
+    AutoModel(mode=Mode.AGGRESSIVE, rules=(RouteRule(to="claude-haiku-4-5-20251001"),)),
     ThinkingEffort(samples=1, short_reply=10_000, roles=(Role.MAIN,)),
     CapOutput(samples=1),
     DedupeReads(min_tokens=50),
@@ -83,12 +87,15 @@ def is_longer(before: Rehearsed, call: Rehearsed) -> bool:
 
 def check_blocks(call: Rehearsed) -> None:
     """What the bytes say after the edits is what the plan says."""
-    planned = call.plan.call.blocks
+    planned, asked, sent = call.plan.call.blocks, call.plan.asked.model, call.plan.call.model
+    known = capabilities(sent) if asked != sent else None
+    is_user_instead = known is not None and not known.system_messages
+    roles = [("user" if is_user_instead and block.role == "system" else block.role) for block in planned]
     assert [(block.kind, block.ref, block.breakpoint, block.role) for block in call.blocks] == [
-        (block.kind, block.ref, block.breakpoint, block.role) for block in planned
+        (block.kind, block.ref, block.breakpoint, role) for block, role in zip(planned, roles, strict=True)
     ]
     for block, plan in zip(call.blocks, planned, strict=True):
-        assert (block.digest == plan.digest) or plan.edited
+        assert (block.digest == plan.digest) or plan.edited or is_user_instead
     thinking = [at for at, block in enumerate(call.plan.asked.blocks) if block.kind == "thinking"]
     if thinking and facts(call.plan.call.model).binds_thinking:
         edits = [each for each in call.plan.decisions if not each.again]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from underspend.audit.replay.outcomes import Outcomes
 from underspend.audit.replay.play import Cost, Deeds, Played, play
 from underspend.audit.replay.traffic import Tick, Traffic, silence
 from underspend.core.engine import Step
@@ -101,11 +102,17 @@ class Outcome:
 
 
 class Replays:
-    """Replays of one traffic, each policy once."""
+    """Replays of one traffic, each policy once. `outcomes` makes what routing learns from, anew for each."""
 
-    def __init__(self, traffic: Traffic, tick: Callable[[str], Tick] = lambda _name: silence) -> None:
+    def __init__(
+        self,
+        traffic: Traffic,
+        tick: Callable[[str], Tick] = lambda _name: silence,
+        outcomes: Callable[[], Outcomes] | None = None,
+    ) -> None:
         self.traffic = traffic
         self._tick = tick
+        self._outcomes = outcomes
         self._known: dict[tuple[str, ...], Played] = {}
 
     def of(self, steps: Sequence[Step]) -> Played:
@@ -115,7 +122,8 @@ class Replays:
         if key not in self._known:
             name = " + ".join(step.strategy.name for step in steps) or "no strategy"
             on = [replace(step, state=State.ON) for step in steps]
-            self._known[key] = play(self.traffic, on, self._tick(name))
+            learned = self._outcomes() if self._outcomes is not None else None
+            self._known[key] = play(self.traffic, on, self._tick(name), learned)
         return self._known[key]
 
     def saving(self, steps: Sequence[Step]) -> Saving:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from underspend.core.call import Section
+from underspend.core.call import THINKING, Section
 from underspend.formats.anthropic_blocks import plain
 from underspend.formats.lenient import Json, items, obj, text
 from underspend.promptcache import Facts, Piece, Prompt, Settings, build, facts
@@ -22,7 +22,6 @@ Measure = Callable[[Json], int]
 """Tokens of a block without its breakpoint; tool definitions are blocks too."""
 
 _encode = msgspec.json.encode
-_THINKING = frozenset({"thinking", "redacted_thinking"})
 _IMAGE_TOKENS = 1_568
 
 
@@ -91,7 +90,7 @@ def _messages(messages: list[Json], deferred: Mapping[str, Json], known: Facts, 
         others = sorted((key, value) for key, value in message.items() if key not in {"role", "content"})
         beside += _encode(others) if others else b""
         for block in _blocks(message):
-            if number < finished and block.get("type") in _THINKING:
+            if number < finished and block.get("type") in THINKING:
                 continue
             yield _piece(Section.MESSAGES, role, block, measure, beside=beside, loaded=_loaded(block, deferred))
             beside = b""
@@ -126,7 +125,7 @@ def _piece(  # noqa: PLR0913  # what stands in a piece, each by name
         identity=b"\0".join([role.encode(), beside, *map(_encode, [bare, *extra])]),
         tokens=measure(bare) + sum(map(measure, extra)),
         ttl=_lifetime(block.get("cache_control")) or next(filter(None, map(_inner_lifetime, _inside(block)[1:])), None),
-        cacheable=kind not in _THINKING and not (kind == "text" and not block.get("text")),
+        cacheable=kind not in THINKING and not (kind == "text" and not block.get("text")),
     )
 
 

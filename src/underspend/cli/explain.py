@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from underspend.cli.reading import Reading, reading
 from underspend.core import money
 from underspend.reports import figures
 from underspend.reports.anatomy import Anatomy, Placed
+from underspend.reports.attempts import Attempt, attempts_of
 from underspend.reports.explain import Charge, Choice, Explained, explain
 from underspend.reports.lanes import LANE_NAMES
 from underspend.reports.shapes import explained_shape
@@ -31,14 +33,16 @@ def command(call: str, timezone: str | None, *, whole: bool, as_json: bool) -> N
     """One call by its id, message id or request id; the beginning of one will do."""
     with reading(timezone) as ledger:
         found = explain(ledger.engine, call)
+        attempts = attempts_of(ledger.engine, found.entry.id, found.facts.get("attempt_of"))
     if as_json:
-        write_json(explained_shape(found))
+        write_json({**explained_shape(found), "attempts": [asdict(each) for each in attempts]})
         return
     out = console()
     _show_head(out, found, ledger)
     if found.anatomy is not None and found.anatomy.blocks:
         _show_prompt(out, found.anatomy, whole=whole)
     _show_bill(out, found)
+    _show_attempts(out, attempts, found.entry.id)
     if found.choices:
         _show_choices(out, found.choices)
     for strategy, amount in found.effects:
@@ -139,6 +143,17 @@ def _charge(line: Charge) -> list[str]:
         f"{figures.exact(line.rate * _MTOK)}/MTok",
         figures.exact(line.amount),
     ]
+
+
+def _show_attempts(out: Console, attempts: tuple[Attempt, ...], this: str) -> None:
+    """Whom the call was sent to, where that was more than one."""
+    for number, each in enumerate(attempts, 1):
+        ended = " ".join(str(part) for part in (each.outcome, each.status) if part)
+        mark = "  (this one)" if each.id == this else ""
+        paid = money.show(each.paid)
+        out.print(f"attempt {number}: {each.provider} {each.model or '?'} at {each.upstream}: {ended}, {paid}{mark}")
+    if attempts:
+        out.print()
 
 
 def _show_choices(out: Console, choices: tuple[Choice, ...]) -> None:

@@ -46,6 +46,8 @@ def _lines(url: str, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if latency.get("overhead_p50_us") is not None:
         half, most = (figures.length(latency[name]) for name in ("overhead_p50_us", "overhead_p99_us"))
         yield "added time", f"{half} for half of the calls, {most} for 99 of 100"
+    for name in found.get("circuits") or ():
+        yield "circuit", f"{name} fails and is left alone for a while; others of its chain are asked"
     ledger = found.get("ledger") or {}
     if ledger:
         yield "ledger", _ledger(ledger)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -17,8 +18,11 @@ from underspend.config.schema import Origin, Sections, Settings
 from underspend.config.steps import steps_from
 from underspend.core.errors import ConfigError
 
+if TYPE_CHECKING:
+    from underspend.providers.provider import Provider
+
 _ENV = "UNDERSPEND_"
-_TABLES = {"strategies", "prices"}
+_TABLES = {"strategies", "prices", "providers", "fallbacks"}
 
 
 def load(
@@ -49,15 +53,37 @@ def load(
     sections, origins = _resolve(said)
     if not sections.ledger.url:
         sections = replace(sections, ledger=replace(sections.ledger, url=f"sqlite:///{where.ledger}"))
-    steps, step_origins = steps_from(table.get("strategies", {}), lambda name: _at(where.config_file, text, name))
-    named = {section.name: getattr(sections, section.name) for section in fields(Sections)}
+    at = partial(_at, where.config_file, text)
+    steps, step_origins = steps_from(table.get("strategies", {}), at)
+    elsewhere = _elsewhere(table, at)
     return Settings(
         paths=where,
-        **named,
+        **{section.name: getattr(sections, section.name) for section in fields(Sections)},
         steps=steps,
         prices=_price_overrides(table, where.config_file, text),
-        origins=(*origins, *step_origins),
+        providers=elsewhere.providers,
+        fallbacks=elsewhere.fallbacks,
+        origins=(*origins, *step_origins, *elsewhere.origins),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """Whom calls may go to besides the upstream."""
+
+    providers: tuple[Provider, ...] = ()
+    fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origins: Sequence[Origin] = ()
+
+
+def _elsewhere(table: Mapping[str, Any], at: Callable[[str], str]) -> _Elsewhere:
+    if not table.get("providers") and not table.get("fallbacks"):
+        return _Elsewhere()
+    from underspend.config.providers import fallbacks_from, providers_from  # loaded only where there are any
+
+    providers, provider_origins = providers_from(table.get("providers", {}), at)
+    fallbacks, fallback_origins = fallbacks_from(table.get("fallbacks", {}), providers, at)
+    return _Elsewhere(providers, fallbacks, (*provider_origins, *fallback_origins))
 
 
 def _text(file: Path) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
 from underspend.config.paths import Paths
 from underspend.core.engine import Step
+
+if TYPE_CHECKING:
+    from underspend.providers.provider import Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,23 @@ class Upstream:
     idle_seconds: Annotated[
         float, Meta(ge=0, description="Longest silence of an upstream; 0 is none. Slow models think for minutes.")
     ] = 900.0
+    openai: Annotated[
+        Literal["translate", "forward"],
+        Meta(
+            description="What becomes of OpenAI-style calls that no provider is configured for: those for Claude are "
+            "translated, or (forward) all go to the Anthropic upstream as they are, for one that speaks both."
+        ),
+    ] = "translate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circuits:
+    """When a provider that fails is left alone for a while. It matters only where [fallbacks] name another."""
+
+    failures: Annotated[int, Meta(ge=1, description="So many failures in a row open the circuit.")] = 3
+    open_seconds: Annotated[
+        float, Meta(gt=0, description="How long it stays open before one call may try again; retry-after may say more.")
+    ] = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +110,11 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sections:
-    """The tables of config.toml besides [strategies.*] and [prices.*]."""
+    """The tables of config.toml besides [strategies.*], [prices.*], [providers.*] and [fallbacks]."""
 
     gateway: Gateway = field(default_factory=Gateway)
     upstream: Upstream = field(default_factory=Upstream)
+    circuits: Circuits = field(default_factory=Circuits)
     ledger: Ledger = field(default_factory=Ledger)
     subscription: Subscription = field(default_factory=Subscription)
     proof: Proof = field(default_factory=Proof)
@@ -113,11 +134,15 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings, resolved. `steps` are the strategies in order with their states."""
+    """All settings, resolved. `steps` are the strategies in order with their states.
+
+    `fallbacks` maps a model to those to ask after it, as "provider/model" or a model alone.
+    """
 
     paths: Paths
     gateway: Gateway
     upstream: Upstream
+    circuits: Circuits
     ledger: Ledger
     subscription: Subscription
     proof: Proof
@@ -125,4 +150,6 @@ class Settings:
     report: Report
     steps: tuple[Step, ...]
     prices: Mapping[str, Mapping[str, Any]]
+    providers: tuple[Provider, ...]
+    fallbacks: Mapping[str, tuple[str, ...]]
     origins: tuple[Origin, ...]

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+THINKING = frozenset({"thinking", "redacted_thinking"})
+"""The kinds of block that hold a model's reasoning. They are signed, and belong to the model that wrote them."""
+
 
 class Section(StrEnum):
     """Where a block stands in the prompt, in the provider's cache order."""

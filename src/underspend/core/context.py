@@ -9,6 +9,7 @@ from underspend.core.call import Call
 from underspend.core.conversation import Conversation, Habits
 from underspend.core.money import Money
 from underspend.core.ports import Pricing, Rates
+from underspend.core.slots import Slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,11 @@ class Context:
     `spent` is what has been billed per window the strategies asked for with `needs` ("day"), `held` what calls in
     flight may still cost at most. `conversation` and `habits` tell of earlier calls; both are empty where nothing is
     known yet, and a strategy then does what loses least.
+
+    `slot` is what the router's last decision for the conversation left, None where it begins; `beside` is that of the
+    last call that began with the same tools and instructions (see `core.slots.Beginnings`). `knowing` is what routing
+    has learned: a `routing.beliefs.Knowing`, of which the core knows nothing. `unfit` are models that cannot take the
+    call, by id, and why: what its body shows, and what upstream has refused before.
     """
 
     now: int
@@ -26,6 +32,10 @@ class Context:
     held: Money = 0
     conversation: Conversation = field(default_factory=Conversation)
     habits: Habits = field(default_factory=Habits)
+    slot: Slot | None = None
+    beside: Slot | None = None
+    knowing: object | None = None
+    unfit: Mapping[str, str] = field(default_factory=dict)
 
     def worst_case(self, call: Call) -> Money:
         """The most this call can cost: its prompt's ceiling at the dearest prompt lane and all the output allowed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from underspend.core.call import Call
+from underspend.core.call import THINKING, Call
 from underspend.core.context import Context
 from underspend.core.conversation import Conversation, name_of
 from underspend.core.editing import apply, apply_all
@@ -68,7 +68,7 @@ def made_again(call: Call, known: Conversation) -> tuple[Call, list[Decision]]:
     edits: list[ContentEdit] = []
     decisions: list[Decision] = []
     for at, block in enumerate(call.blocks):
-        found = kept.get(name_of(block)) if block.ref is not None else None
+        found = kept.get(name_of(block)) if block.ref is not None or block.kind in THINKING else None
         if found is None:
             continue
         edit = replace(found.edit, at=at)

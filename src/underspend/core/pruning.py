@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import accumulate
 
-from underspend.core.call import Block, Call, Section
+from underspend.core.call import THINKING, Block, Call, Section
 from underspend.core.context import Context
 from underspend.core.edits import ContentEdit
 from underspend.core.foresight import can_bear, new_from, written_at
@@ -25,7 +25,6 @@ UNCHANGED = "[Unchanged: this is word for word the earlier result of the same re
 """What a result says that points to an earlier one. The one it points to is not to be edited."""
 
 _SAYS_UNCHANGED = blake2b(UNCHANGED.encode(), digest_size=16).digest()
-_THINKING = frozenset({"thinking", "redacted_thinking"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def results(blocks: Sequence[Block], *, binds_thinking: bool) -> list[int]:
     pointing: set[tuple[bytes | None, tuple[int, int]]] = set()
     for at in range(len(blocks) - 1, -1, -1):
         block = blocks[at]
-        if block.section is not Section.MESSAGES or (binds_thinking and block.kind in _THINKING):
+        if block.section is not Section.MESSAGES or (binds_thinking and block.kind in THINKING):
             break
         if block.kind != "tool_result":
             continue

@@ -6,12 +6,14 @@ The blocks that edits name by index are those of `Anatomist.anatomy` over the sa
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, assert_never
 
 import msgspec
 
+from underspend.core.call import THINKING
 from underspend.core.edits import (
     LONGEST_LINE,
     MOST_LINES,
@@ -26,12 +28,13 @@ from underspend.core.edits import (
     ShortenContent,
     Warn,
 )
+from underspend.formats.adaptation import adapt
 from underspend.formats.json_slices import Patch, Slice, elements, members, patched, trimmed
 from underspend.formats.lenient import Json, count, decode, items, obj, text
+from underspend.pricing.capabilities import capabilities
 
 _encode = msgspec.json.encode
 _MOST_BREAKPOINTS = 4
-_NEVER_MARKED = frozenset({"thinking", "redacted_thinking"})
 
 
 @dataclass(slots=True)
@@ -46,13 +49,15 @@ class _Place:
     is_bare: bool = False
     ttl: str | None = None
     content: Any = None
+    is_gone: bool = False
 
 
 def edited(raw: bytes, edits: Sequence[Edit]) -> bytes:
     """The body after all edits, in their order.
 
-    Raises ValueError when one does not fit: a block that is not there or cannot take it, an effort or limit that the
-    body's thinking does not allow, or breakpoints that the provider would refuse.
+    A body for another model is adapted to what that model takes (see `formats.adaptation`). Raises ValueError when an
+    edit does not fit: a block that is not there or cannot take it, an effort or limit that the body's thinking does not
+    allow, breakpoints that the provider would refuse, or a model that does not take the body in any form.
     """
     body = _Body(raw)
     for edit in edits:
@@ -96,17 +101,19 @@ class _Body:
         self._dropped: set[int] = set()
         self._set: dict[str, bytes] = {}
         self._effort: str | None = None
+        self._most: int | None = None
+        self._model: str | None = None
 
     def take(self, edit: Edit) -> None:
         """Take in one more edit; block indices are those after the ones before it."""
         match edit:
-            case SetModel(model=model):
+            case SetModel(model=model, provider=provider):
                 self._set["model"] = _encode(model)
+                self._model = model if provider in {"", "anthropic"} else None
             case SetBreakpoint(at=at, ttl=ttl):
                 self._mark(self._place(at), ttl)
             case ReplaceContent(at=at, text=said):
-                self._result(self._place(at))
-                self._place(at).content = said
+                self._replace(self._place(at), said)
             case ShortenContent(at=at, head=head, tail=tail, words=words):
                 place = self._place(at)
                 content = self._result(place).get("content") if place.content is None else place.content
@@ -122,7 +129,8 @@ class _Body:
 
     def made(self) -> bytes:
         """The body's new bytes."""
-        patches = [self._patch_member(name, new) for name, new in self._set.items()]
+        patches = self._adapted()
+        patches += [self._patch_member(name, new) for name, new in self._set.items()]
         if self._effort is not None:
             patches.append(self._patch_effort(self._effort))
         if self._places is not None:
@@ -133,8 +141,24 @@ class _Body:
                 if place.message not in self._dropped
                 for patch in self._patches_of(place)
             ]
-            patches += self._leave_out()
+            patches += self._thinking_left_out()
+        if self._dropped:
+            patches += _cuts(self._messages(), self._dropped)
         return patched(self._raw, patches)
+
+    def _adapted(self) -> list[Patch]:
+        """What another model asks for; effort and limit are then part of it."""
+        target = capabilities(self._model) if self._model is not None else None
+        was = self._top.get("model")
+        source = capabilities(str(self._json(was))) if was is not None else None
+        if target is None or target == source:
+            return []
+        made = adapt(self._raw, target, source=source, effort=self._effort, limit=self._most)
+        self._effort = None
+        self._set.pop("max_tokens", None)
+        self._dropped |= made.left_out
+        gone = [at for number, at in enumerate(self._messages()) if number in self._dropped]
+        return [patch for patch in made.patches if not any(at.start <= patch.at.start < at.end for at in gone)]
 
     def _place(self, at: int) -> _Place:
         standing = [place for place in self._all() if place.message not in self._dropped]
@@ -184,9 +208,17 @@ class _Body:
             raise ValueError("only what a tool's result says can be replaced")
         return block
 
+    def _replace(self, place: _Place, said: str) -> None:
+        """What a result says; or, where nothing is to be said, no thinking: nobody can put other words there."""
+        if not said and not place.is_bare and obj(self._json(place.at)).get("type") in THINKING:
+            place.is_gone = True
+        else:
+            self._result(place)
+            place.content = said
+
     def _mark(self, place: _Place, ttl: str) -> None:
         block = {"text": self._json(place.at)} if place.is_bare else obj(self._json(place.at))
-        if block.get("type") in _NEVER_MARKED or block.get("defer_loading") is True:
+        if block.get("type") in THINKING or block.get("defer_loading") is True:
             raise ValueError(f"a {block.get('type') or 'deferred tool'} takes no breakpoint")
         if (place.is_bare or block.get("type") == "text") and not block.get("text"):
             raise ValueError("an empty text takes no breakpoint")
@@ -209,6 +241,7 @@ class _Body:
         budget = count(obj(self._json(thinking)).get("budget_tokens")) if thinking is not None else 0
         if edit.tokens <= budget:
             raise ValueError(f"{edit.tokens} tokens leave no room for a thinking budget of {budget}")
+        self._most = edit.tokens
         self._set["max_tokens"] = _encode(edit.tokens)
 
     def _patch_member(self, name: str, new: bytes) -> Patch:
@@ -262,17 +295,16 @@ class _Body:
         inner = members(self._raw, control)
         return Patch(inner["ttl"], _encode(ttl)) if "ttl" in inner else self._added(control, b'"ttl":' + _encode(ttl))
 
-    def _leave_out(self) -> list[Patch]:
-        """Each message that goes, with the comma on that side where another message stays."""
-        found = self._messages() if self._dropped else []
-        kept = [number for number in range(len(found)) if number not in self._dropped]
-        patches = []
-        for number in sorted(self._dropped):
-            if number < kept[-1]:
-                patches.append(Patch(Slice(found[number].start, found[number + 1].start), b""))
-            else:
-                patches.append(Patch(Slice(found[number - 1].end, found[number].end), b""))
-        return patches
+    def _thinking_left_out(self) -> Iterator[Patch]:
+        """Each thinking block that goes. Raises ValueError where its message would be left without content."""
+        gone = {place.at.start: place for place in self._all() if place.is_gone and place.message not in self._dropped}
+        numbers = {place.message for place in gone.values()}
+        for message in (at for number, at in enumerate(self._messages()) if number in numbers):
+            parts = elements(self._raw, members(self._raw, message)["content"])
+            leaving = {number for number, part in enumerate(parts) if part.start in gone}
+            if len(leaving) == len(parts):
+                raise ValueError("a message that holds nothing but thinking")
+            yield from _cuts(parts, leaving)
 
     def _check_breakpoints(self) -> None:
         """At most four, and none for an hour after one for five minutes."""
@@ -295,6 +327,16 @@ class _Body:
             return None
         controls = [obj(part.get("cache_control")) for part in (block, *items(block.get("content")))]
         return next((text(control.get("ttl")) or "5m" for control in controls if control), None)
+
+
+def _cuts(found: Sequence[Slice], gone: AbstractSet[int]) -> Iterator[Patch]:
+    """Each element that goes, with the comma on that side where another stays."""
+    last = max(number for number in range(len(found)) if number not in gone)
+    for number in sorted(gone):
+        if number < last:
+            yield Patch(Slice(found[number].start, found[number + 1].start), b"")
+        else:
+            yield Patch(Slice(found[number - 1].end, found[number].end), b"")
 
 
 def _first(values: Sequence[str], wanted: str) -> int:

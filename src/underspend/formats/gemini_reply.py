@@ -1,5 +1,6 @@
 """Gemini generateContent replies → `Metered`, from JSON (one object, or the array of a stream) or from SSE.
 
+A stream is complete once a `finishReason` has come, or the prompt was blocked: every event of it has counts.
 `promptTokenCount` includes `cachedContentTokenCount`; thoughts are billed as output; tool-use prompts as input.
 """
 
@@ -17,6 +18,7 @@ class GeminiMeter:
 
     def __init__(self, *, stream: bool) -> None:
         self._documents = Documents(stream=stream)
+        self._ended = not stream
         self._body: Json = {}
         self._usage: Json = {}
         self.seen = Usage()
@@ -31,7 +33,7 @@ class GeminiMeter:
         """What was metered; not complete where no usage came."""
         for data in self._documents.finish():
             self._take(data)
-        return _metered(self._body, self._usage)
+        return _metered(self._body, self._usage, ended=self._ended)
 
     def _take(self, data: bytes) -> None:
         try:
@@ -41,17 +43,28 @@ class GeminiMeter:
         for event in items(value) if isinstance(value, list) else [obj(value)]:
             self._usage.update(obj(event.get("usageMetadata")))
             self._body.update(event)
+            self._ended |= _ends(event)
+        self.message_id = text(self._body.get("responseId"))
+        self.seen = _lanes(self._usage)
 
 
-def _metered(body: Json, usage: Json) -> Metered:
+def _ends(event: Json) -> bool:
+    finished = any(text(candidate.get("finishReason")) for candidate in items(event.get("candidates")))
+    return finished or text(obj(event.get("promptFeedback")).get("blockReason")) is not None
+
+
+def _lanes(usage: Json) -> Usage:
     cached = count(usage.get("cachedContentTokenCount"))
     prompt = count(usage.get("promptTokenCount")) + count(usage.get("toolUsePromptTokenCount"))
-    thoughts = count(usage.get("thoughtsTokenCount"))
-    lanes = Usage(
+    return Usage(
         input=max(0, prompt - cached),
         cache_read=cached,
-        output=count(usage.get("candidatesTokenCount")) + thoughts,
+        output=count(usage.get("candidatesTokenCount")) + count(usage.get("thoughtsTokenCount")),
     )
+
+
+def _metered(body: Json, usage: Json, *, ended: bool) -> Metered:
+    lanes = _lanes(usage)
     candidates = items(body.get("candidates"))
     return Metered(
         provider="google",
@@ -60,8 +73,8 @@ def _metered(body: Json, usage: Json) -> Metered:
         reported=lanes,
         message_id=text(body.get("responseId")),
         stop_reason=text(candidates[0].get("finishReason")) if candidates else None,
-        thinking_tokens=thoughts,
+        thinking_tokens=count(usage.get("thoughtsTokenCount")),
         service_tier=text(usage.get("serviceTier")),
-        complete=bool(usage),
+        complete=bool(usage) and ended,
         has_usage=bool(usage),
     )

@@ -44,10 +44,16 @@ class OpenAiMeter:
             return
         kind = event.get("type")
         if isinstance(kind, str) and kind.startswith("response."):
+            response = obj(event.get("response"))
+            self.message_id = text(response.get("id")) or self.message_id
             if kind in _FINAL:
-                self._body = obj(event.get("response"))
+                self._body = response
+            elif response:
+                # Whose reply it is stays known where the stream breaks off.
+                self._body = {name: response.get(name) for name in ("id", "model", "service_tier")}
             return
         self._body.update({name: value for name, value in event.items() if value is not None})
+        self.message_id = text(self._body.get("id"))
 
 
 def metered_body(body: Json, *, provider: str = "openai") -> Metered:

@@ -38,6 +38,10 @@ def thinking(usage: Json) -> int:
 
 
 def _written(details: Json) -> tuple[int, int]:
+    # OpenAI's SDK (3.52) has the sum as a number and its parts beside it; earlier both were one member.
+    split = obj(details.get("cache_write_tokens_details"))
+    if split:
+        return count(split.get("ttl_30m_tokens")), count(split.get("ttl_12h_tokens"))
     written = details.get("cache_write_tokens")
     if isinstance(written, dict):
         return count(written.get("ttl_30m")), count(written.get("ttl_12h"))

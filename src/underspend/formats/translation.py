@@ -18,6 +18,10 @@ class Target:
     """Where a request goes: the provider's name for the model, and what that model can do.
 
     `provider` is its name in the price catalogue. `max_output` is the model's own limit, None where it is not known.
+    `efforts` are the words for effort that the model takes, weakest first, None where they are not known. `adaptive` is
+    whether it decides itself how much to think, `sampling` whether it takes a temperature, `mid_system` whether system
+    messages may stand among the others, `quiet` whether its thinking can be turned off, `forced_tools` whether a tool
+    may be demanded. `formats.translators.target_of` fills it from the catalogue.
     """
 
     model: str
@@ -29,6 +33,12 @@ class Target:
     structured: bool = True
     thinking: bool = True
     cache_control: bool = False
+    efforts: tuple[str, ...] | None = None
+    adaptive: bool = True
+    sampling: bool = True
+    mid_system: bool = True
+    quiet: bool = True
+    forced_tools: bool = True
 
 
 class EventReader(Protocol):

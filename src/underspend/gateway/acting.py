@@ -24,6 +24,7 @@ from underspend.core.money import Money
 from underspend.core.past import Past
 from underspend.core.plan import Decision, Plan
 from underspend.core.ports import Row
+from underspend.core.slots import Slot, after
 from underspend.core.strategy import State
 from underspend.core.usage import Usage
 from underspend.formats import anthropic_request
@@ -56,6 +57,7 @@ class _Talk:
     saved: Money = 0
     long: int = 0
     long_until: int = 0
+    slot: Slot | None = None
 
     def pause(self, now: int) -> int | None:
         """The time since the last call, noted."""
@@ -125,6 +127,15 @@ class Acting:
         warm, until = self._worlds.warm(key, again, call.time)
         long = min(warm, talk.long) if call.time < talk.long_until else 0
         return replace(known, warm_tokens=warm, long_tokens=long, cold_at=until)
+
+    def slot(self, call: Call) -> Slot | None:
+        """What the conversation of a call was last sent to; None where it begins."""
+        return self._talk(key_of(call)).slot
+
+    def sent(self, plan: Plan) -> None:
+        """Remember what a conversation is sent to."""
+        talk = self._talk(key_of(plan.asked))
+        talk.slot = after(talk.slot, plan)
 
     def measured(self, plan: Plan, body: bytes) -> Plan:
         """The plan with the sizes that edited blocks really have in the body that is sent: strategies only guess."""

@@ -7,8 +7,9 @@ import base64
 import hmac
 from dataclasses import dataclass, field
 
-from underspend.gateway import headers, refusals
+from underspend.gateway import refusals
 from underspend.gateway.asgi import App, AsgiRequest, AsgiResponder, Message, Receive, Send, Watch
+from underspend.gateway.model_list import ModelList
 from underspend.gateway.pipeline import Pipeline
 from underspend.gateway.relay import Relay
 from underspend.gateway.routes import classify
@@ -51,9 +52,12 @@ class Door:
 class GatewayApp:
     """ASGI: lifespan is the server's; requests go to the dashboard, the relay or the pipeline."""
 
-    def __init__(self, *, pipeline: Pipeline, relay: Relay, local: App, door: Door, status: Status) -> None:
+    def __init__(  # noqa: PLR0913  # what a request may be for
+        self, *, pipeline: Pipeline, relay: Relay, models: ModelList, local: App, door: Door, status: Status
+    ) -> None:
         self._pipeline = pipeline
         self._relay = relay
+        self._models = models
         self._local = local
         self._door = door
         self._status = status
@@ -63,7 +67,7 @@ class GatewayApp:
         if scope["type"] != "http":
             return
         request, responder = AsgiRequest(scope, receive), AsgiResponder(send)
-        fields = headers.as_mapping(request.headers)
+        fields = request.fields
         why = self._door.refusal(fields)
         ours = request.path.startswith(b"/_/") or request.path == b"/_"
         if why is not None and ours and self._door.access_key:
@@ -99,6 +103,8 @@ class GatewayApp:
         route = classify(request.method, request.path.decode("latin-1"))
         if route.call:
             await self._pipeline.handle(request, responder, route)
+        elif route.endpoint == "models" and self._models.ours(request, route):
+            await self._models.handle(request, responder, route)
         else:
             await self._relay.handle(request, responder, route)
 

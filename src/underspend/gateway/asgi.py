@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
+from underspend.gateway.headers import as_mapping
 from underspend.gateway.transport import BodyTooLargeError, ClientGoneError, RawHeaders
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -22,6 +23,7 @@ class AsgiRequest:
         self.path: bytes = scope.get("raw_path") or scope["path"].encode()
         self.query: bytes = scope["query_string"]
         self.headers: RawHeaders = scope["headers"]
+        self.fields = as_mapping(self.headers)
         self._receive = receive
         self._whole = not self._has_body()
         self.when_whole: Callable[[], None] | None = None

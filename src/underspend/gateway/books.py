@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from asyncio import Future
 from dataclasses import dataclass
 
 from underspend.core.call import Call
@@ -14,6 +15,7 @@ from underspend.core.reply import Bill, Outcome, Reply
 from underspend.core.usage import Metered, Unit, Usage
 from underspend.gateway.acting import Acting
 from underspend.gateway.entries import (
+    Attempt,
     End,
     Entry,
     bill_rows,
@@ -46,12 +48,22 @@ class Books:
     store_content: bool = False
     acting: Acting | None = None
 
-    def open(self, plan: Plan, *, prompt: PromptParts | None, body: bytes | None, held_out: bool = False) -> Entry:
-        """An entry for a call that is about to be forwarded."""
+    def open(
+        self,
+        plan: Plan,
+        *,
+        prompt: PromptParts | None,
+        body: bytes | None,
+        held_out: bool = False,
+        attempt: Attempt | None = None,
+    ) -> Entry:
+        """An entry for a call that is about to be forwarded. `attempt` says what is not as it always is."""
         call = plan.asked
         row = open_row(plan, self.upstream)
         if held_out:
             row["held_out"] = True
+        if attempt is not None:
+            row.update(attempt.columns())
         entry = Entry(call, plan, row, prompt, body if self.store_content else None)
         self.status.calls += 1
         self.status.in_flight += 1
@@ -59,11 +71,28 @@ class Books:
             self.live.publish(entry.row)
         return entry
 
-    def refuse(self, plan: Plan, status: int) -> None:
+    async def intend(self, entry: Entry) -> None:
+        """Wait until the intent is durable, but not for ever: a disk that hangs may not hold up calls."""
+        durable = self.ledger.intend(entry.row)
+        if durable.done():
+            return
+        late = durable.get_loop().call_later(_INTENT_SECONDS, self._go_on_without, durable)
+        try:
+            await durable
+        finally:
+            late.cancel()
+
+    def _go_on_without(self, durable: Future[None]) -> None:
+        if not durable.done():
+            durable.set_result(None)
+            self.status.fault("ledger", f"an intent was not durable within {_INTENT_SECONDS} s; the call went on")
+
+    def refuse(self, plan: Plan, status: int, *, attempt: Attempt | None = None) -> None:
         """Write down a call that was not sent."""
         self.status.calls += 1
         row: dict[str, Value] = {
             **open_row(plan, self.upstream),
+            **(attempt.columns() if attempt is not None else {}),
             "state": "settled",
             "ended_at": self.clock.now(),
             "outcome": Outcome.REFUSED.value,
@@ -131,11 +160,14 @@ class Books:
     def _bill(self, entry: Entry, end: End) -> tuple[Bill, Metered | None]:
         metered = end.metered
         if metered is not None and metered.has_usage:
-            return cost(metered, at=entry.call.time, catalogue=self.catalogue), metered
+            return self._cost(entry, metered), metered
         if entry.forwarded and end.outcome in _END_UNSEEN and entry.call.endpoint == "messages":
             guess = guessed(entry.plan.call)
-            return cost(guess, at=entry.call.time, catalogue=self.catalogue), guess
+            return self._cost(entry, guess), guess
         return Bill(), None
+
+    def _cost(self, entry: Entry, metered: Metered) -> Bill:
+        return cost(metered, at=entry.call.time, catalogue=self.catalogue, regional=entry.regional)
 
     def _effects(self, entry: Entry, metered: Metered | None, paid: Money) -> tuple[Effect, ...]:
         """What strategies saved on a call; nothing where none could edit it, or where its bill is not known."""
@@ -164,6 +196,7 @@ class Books:
         return {"call_id": entry.call.id, "request": zlib.compress(entry.request_body), "reply": reply}
 
 
+_INTENT_SECONDS = 5
 _END_UNSEEN = {Outcome.ABORTED, Outcome.CUT, Outcome.INTERRUPTED}
 
 

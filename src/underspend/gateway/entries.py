@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never, cast
 
-from underspend.core.call import Call
+from underspend.core.call import BillingMode, Call
 from underspend.core.edits import (
     DropMessages,
     Edit,
@@ -50,6 +50,36 @@ class Entry:
     first_byte_us: int | None = None
     overhead_us: int | None = None
     forwarded: bool = False
+    regional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What sets an entry apart from a call that goes where its client meant it to.
+
+    `of` is the id of the call's first attempt, None for the first. `upstream` is whom it is sent to, `provider` the
+    price list it is billed by, `named` the model as the client said it, `endpoint` where it came in. With
+    `ours` our own key pays, whatever the client came with.
+    """
+
+    upstream: str
+    provider: str
+    named: str
+    endpoint: str
+    ours: bool = False
+    of: str | None = None
+
+    def columns(self) -> dict[str, Value]:
+        """As columns of the ledger."""
+        paid = {"billing": BillingMode.API_KEY.value} if self.ours else {}
+        return {
+            **paid,
+            "upstream": _cut(self.upstream, 255) or "",
+            "provider": self.provider[:32],
+            "endpoint": self.endpoint,
+            "model_asked": _cut(self.named, 128),
+            "attempt_of": self.of,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +207,8 @@ def effect_rows(call_id: str, effects: Iterable[Effect]) -> list[Row]:
 
 def _detail(edit: Edit) -> str | None:  # noqa: PLR0911  # one line for each edit there is
     match edit:
-        case SetModel(model=model):
-            return f"model → {model}"
+        case SetModel(model=model, provider=provider):
+            return f"model → {provider}/{model}" if provider else f"model → {model}"
         case SetBreakpoint(at=at, ttl=ttl):
             return f"breakpoint {ttl} on block {at}"
         case ReplaceContent(at=at, tokens=tokens):

@@ -3,56 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from underspend.core import engine
-from underspend.core.call import BillingMode, Call, Identity
+from underspend.core.call import BillingMode, Call
 from underspend.core.context import Context
 from underspend.core.conversation import Conversation, Habits
 from underspend.core.engine import Step
 from underspend.core.plan import Plan
-from underspend.core.ports import Clock, PromptParts
+from underspend.core.ports import Clock, Pricing
 from underspend.core.reply import Outcome, Reply
-from underspend.formats import anthropic_edits, anthropic_request
-from underspend.formats.anthropic_blocks import Anatomy
-from underspend.formats.anthropic_request import MessagesRequest
-from underspend.gateway import headers, refusals
+from underspend.core.strategy import Strategy
+from underspend.formats import anthropic_edits
+from underspend.gateway import refusals
 from underspend.gateway.acting import Acting
+from underspend.gateway.asked import Asked
+from underspend.gateway.asking import Asking, NobodyHereError
+from underspend.gateway.attempts import Attempts, Passage
 from underspend.gateway.books import Books
 from underspend.gateway.clock import elapsed_us
-from underspend.gateway.entries import End, Entry, new_id
+from underspend.gateway.dearest import Dearest
+from underspend.gateway.destinations import Destination, sent_to
+from underspend.gateway.entries import Attempt, End, Entry
 from underspend.gateway.holdout import NOBODY, Holdout
-from underspend.gateway.identity import Identifier
-from underspend.gateway.routes import Route, target_of
+from underspend.gateway.routes import Route
 from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
-from underspend.gateway.tap import Tap
-from underspend.gateway.transport import (
-    BodyTooLargeError,
-    ClientGoneError,
-    Request,
-    Responder,
-    Upstream,
-    UpstreamCutError,
-    UpstreamReply,
-    UpstreamUnreachableError,
-)
+from underspend.gateway.transport import BodyTooLargeError, ClientGoneError, Request, Responder
 from underspend.pricing.forecast import Forecast
-
-_PROMPT_CEILING_EXTRA = 1_024  # what the provider adds around a prompt (tool-use preambles) is less
-_INTENT_SECONDS = 5
-_ERRORS = 400
 
 
 @dataclass(slots=True, kw_only=True)
 class Pipeline:
     """Everything a call passes, each part behind its port."""
 
-    upstream: Upstream
+    asking: Asking
+    attempts: Attempts
     books: Books
-    identifier: Identifier
     steps: Sequence[Step]
     forecast: Forecast
     spending: Spending
@@ -62,132 +50,89 @@ class Pipeline:
     act_on_subscription: bool = False
     acting: Acting | None = None
     holdout: Holdout = NOBODY
+    needy: Sequence[Step] = field(init=False)
+    learners: Sequence[Step] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Note which strategies want anything before or after a call: most do not, and this is asked for each call."""
+        kinds = [(step, type(step.strategy)) for step in self.steps]
+        self.needy = [step for step, kind in kinds if kind.needs is not Strategy.needs]
+        self.learners = [step for step, kind in kinds if kind.learn is not Strategy.learn]
 
     async def handle(self, request: Request, responder: Responder, route: Route) -> None:
         """Serve one call: read it, decide, write the intent down, forward, meter, settle."""
         try:
             raw = await request.body(self.body_limit) if route.read else None
+            began = elapsed_us()
+            asked = self.asking.read(request, route, raw)
         except BodyTooLargeError:
-            await refusals.too_large(responder, self.body_limit)
+            await refusals.too_large(responder, self.body_limit, dialect=route.dialect)
             return
-        began = elapsed_us()
-        message = self._read(raw)
-        call = self._call(request, route, message, len(raw or b""))
-        plan = self._decide(call)
+        except NobodyHereError as error:
+            await refusals.not_carried(responder, error.status, str(error), dialect=route.dialect)
+            return
+        plan = self._decide(asked)
         if plan.refusal is not None:
-            status = await refusals.refuse(responder, plan.refusal)
-            self.books.refuse(plan, status)
+            status = await refusals.refuse(responder, plan.refusal, dialect=asked.dialect)
+            self.books.refuse(plan, status, attempt=_attempt(asked, plan, asked.to))
             return
-        plan, edited = self._edit(plan, raw)
-        sent = request.chunks() if edited is None else edited
-        held_out = self.holdout.holds(call.identity.session)
-        entry = self.books.open(plan, prompt=_parts(message, call), body=raw, held_out=held_out)
+        plan, body, to = self._edit(plan, asked)
+        passage = Passage(request, responder, route, asked, plan, self._open(asked, plan, to), body, to, began)
         end = End(outcome=Outcome.INTERRUPTED)
         try:
-            await self._intend(entry)
-            entry.overhead_us = elapsed_us() - began
-            end = await self._forward(request, responder, route, entry, sent)
+            await self.books.intend(passage.entry)
+            passage.entry.overhead_us = elapsed_us() - began
+            end = await self.attempts.forward(passage)
         except asyncio.CancelledError:
-            end = _unseen_end(entry, responder)
+            end = _unseen_end(passage.entry, responder)
             raise
         except ClientGoneError:
             end = End(outcome=Outcome.ABORTED)
             raise
         finally:
-            reply = self.books.settle(entry, replace(end, duration_us=elapsed_us() - began))
-            self._learn(plan, reply)
+            reply = self.books.settle(passage.entry, replace(end, duration_us=elapsed_us() - began))
+            self._learn(passage.plan, reply)
 
-    def _read(self, raw: bytes | None) -> MessagesRequest | None:
-        try:
-            return anthropic_request.read(raw) if raw is not None else None
-        except Exception as error:  # noqa: BLE001  # fail open: a call that we cannot read is forwarded all the same
-            self.status.fault("reader", f"{type(error).__name__}: {error}")
-            return None
-
-    def _identify(self, request: Request, route: Route, message: MessagesRequest | None) -> Identity:
-        try:
-            return self.identifier.identify(headers.as_mapping(request.headers), message, route)
-        except Exception as error:  # noqa: BLE001  # fail open: an unknown caller is served too
-            self.status.fault("identity", f"{type(error).__name__}: {error}")
-            return Identity()
-
-    async def _intend(self, entry: Entry) -> None:
-        """Wait until the intent is durable, but not for ever: a disk that hangs may not hold up calls."""
-        durable = self.books.ledger.intend(entry.row)
-        if durable.done():
-            return
-        late = durable.get_loop().call_later(_INTENT_SECONDS, self._go_on_without, durable)
-        try:
-            await durable
-        finally:
-            late.cancel()
-
-    def _go_on_without(self, durable: asyncio.Future[None]) -> None:
-        if not durable.done():
-            durable.set_result(None)
-            self.status.fault("ledger", f"an intent was not durable within {_INTENT_SECONDS} s; the call went on")
-
-    def _call(self, request: Request, route: Route, message: MessagesRequest | None, size: int) -> Call:
-        identity = self._identify(request, route, message)
-        anatomy = self._anatomy(message) if route.endpoint == "messages" else Anatomy()
-        if identity.turn is None and anatomy.turn is not None:
-            identity = replace(identity, turn=anatomy.turn)
-        model = message.model if message is not None else ""
-        return Call(
-            id=new_id(),
-            time=self.clock.now(),
-            provider="anthropic",
-            endpoint=route.endpoint,
-            model=model,
-            stream=bool(message is not None and message.stream),
-            max_output=message.max_tokens if message is not None else 0,
-            prompt_tokens=self.books.calibration.tokens(model, size),
-            prompt_ceiling=size + _PROMPT_CEILING_EXTRA,
-            size=size,
-            effort=message.effort if message is not None else None,
-            speed=message.speed if message is not None else None,
-            thinking_budget=message.thinking_budget if message is not None else 0,
-            automatic=message.automatic if message is not None else None,
-            identity=identity,
-            kind=identity.agent_type or identity.role.value,
-            blocks=anatomy.blocks,
-        )
-
-    def _anatomy(self, message: MessagesRequest | None) -> Anatomy:
-        """The request's blocks; none where no strategy would look at them."""
-        if self.acting is None or message is None:
-            return Anatomy()
-        try:
-            return self.acting.anatomy(message)
-        except Exception as error:  # noqa: BLE001  # fail open: strategies then have nothing to edit
-            self.status.fault("anatomy", f"{type(error).__name__}: {error}")
-            return Anatomy()
-
-    def _decide(self, call: Call) -> Plan:
+    def _decide(self, asked: Asked) -> Plan:
         """Run the strategies. No other task runs between reading what is held and holding this call's worst case."""
+        call = asked.call
         try:
-            wanted = {key for step in self.steps for key in step.strategy.needs(call)}
+            wanted = {key for step in self.needy for key in step.strategy.needs(call)}
             spent = {"day": self.spending.today(call.time)} if "day" in wanted else {}
+            pricing = self._pricing(asked)
             plan = engine.run(
                 call,
                 self._steps_for(call),
                 Context(
                     now=call.time,
-                    pricing=self.forecast,
+                    pricing=pricing,
                     spent=spent,
                     held=self.spending.held,
-                    conversation=self._conversation(call),
+                    conversation=self._conversation(asked),
                     habits=self.acting.habits if self.acting is not None else Habits(),
+                    slot=self.acting.slot(call) if self.acting is not None and asked.talks else None,
                 ),
             )
             if wanted and plan.refusal is None:
-                self.spending.hold(call.id, self.forecast.worst_case(plan.call))
+                self.spending.hold(call.id, pricing.worst_case(plan.call))
         except Exception as error:  # noqa: BLE001  # fail open: only an explicit refusal stops a call
             self.status.fault("engine", f"{type(error).__name__}: {error}")
             return Plan(asked=call, call=call)
         for fault in plan.faults:
             self.status.fault(fault.component, fault.message)
         return plan
+
+    def _pricing(self, asked: Asked) -> Pricing:
+        """What calls cost; where others may be asked in place of whom was planned, at worst the dearest of them."""
+        destinations = self.attempts.destinations
+        if destinations.plain:
+            return self.forecast
+
+        def others(call: Call) -> list[Call]:
+            to = destinations.planned(asked.call, call, asked.to)
+            return [sent_to(call, each) for each in self.attempts.candidates(asked, call, to)[1:]]
+
+        return Dearest(self.forecast, others)
 
     def _steps_for(self, call: Call) -> Sequence[Step]:
         """Calls on a subscription are observed only, unless the user said otherwise; so are sessions held out."""
@@ -196,82 +141,57 @@ class Pipeline:
         held_out = self.holdout.holds(call.identity.session)
         return engine.observing(self.steps, limits=False) if held_out else self.steps
 
-    def _conversation(self, call: Call) -> Conversation:
-        """What is known of a call's conversation; counting tokens is no part of one."""
-        if self.acting is None or call.endpoint != "messages":
+    def _conversation(self, asked: Asked) -> Conversation:
+        """What is known of a call's conversation; counting tokens is no part of one, nor is what we cannot read."""
+        if self.acting is None or not asked.talks:
             return Conversation()
-        return self.acting.conversation(call)
+        return self.acting.conversation(asked.call)
 
-    def _edit(self, plan: Plan, raw: bytes | None) -> tuple[Plan, bytes | None]:
-        """The plan and the bytes to send: the client's own, but for the pieces a strategy changed."""
-        if raw is None or not plan.edited:
-            return plan, raw
+    def _edit(self, plan: Plan, asked: Asked) -> tuple[Plan, bytes | None, Destination]:
+        """The plan, the bytes it is made of (the client's own, but for the pieces a strategy changed), and where to."""
+        if asked.body is None or not plan.edited:
+            return plan, asked.body, asked.to
         try:
-            made = anthropic_edits.edited(raw, [each.edit for each in plan.decisions if each.applied])
-            return (plan if self.acting is None else self.acting.measured(plan, made)), made
+            to = self.attempts.destinations.planned(asked.call, plan.call, asked.to)
+            if asked.message is None:
+                return plan, asked.body, to  # another dialect: the model is all that is set, when it is carried
+            made = anthropic_edits.edited(asked.body, [each.edit for each in plan.decisions if each.applied])
+            return (plan if self.acting is None else self.acting.measured(plan, made)), made, to
         except Exception as error:  # noqa: BLE001  # fail open: what cannot be edited is sent as it came
             self.status.fault("edit", f"{type(error).__name__}: {error}")
-            return Plan(asked=plan.asked, call=plan.asked), raw
+            return Plan(asked=plan.asked, call=plan.asked), asked.body, asked.to
 
-    async def _forward(
-        self, request: Request, responder: Responder, route: Route, entry: Entry, sent: bytes | AsyncIterator[bytes]
-    ) -> End:
-        """Send the call and pass the reply on, byte for byte, as it comes."""
-        began = elapsed_us()
-        entry.forwarded = True
-        fields = headers.forwarded(request.headers, body_changed=entry.plan.edited)
+    def _open(self, asked: Asked, plan: Plan, to: Destination) -> Entry:
+        if self.acting is not None and asked.talks:
+            self._remember(self.acting, plan)
+        held_out = self.holdout.holds(plan.asked.identity.session)
+        attempt = _attempt(asked, plan, to)
+        return self.books.open(plan, prompt=asked.parts, body=asked.raw, held_out=held_out, attempt=attempt)
+
+    def _remember(self, acting: Acting, plan: Plan) -> None:
         try:
-            reply = await self.upstream.send(request.method, target_of(route, request.query), fields, sent)
-        except UpstreamUnreachableError as error:
-            await refusals.unreachable(responder, str(error))
-            return End(outcome=Outcome.UNREACHABLE, status=502, notes=(str(error),))
-        entry.first_byte_us = elapsed_us() - began
-        entry.tap = Tap(reply, self.status.fault, keep=self.books.store_content)
-        try:
-            await pass_on(reply, responder, entry.tap)
-        except UpstreamCutError as error:
-            return _end(entry.tap, reply, outcome=Outcome.CUT, notes=(str(error),))
-        return _end(entry.tap, reply)
+            acting.sent(plan)
+        except Exception as error:  # noqa: BLE001  # fail open: the next call is then decided as if it were the first
+            self.status.fault("acting", f"{type(error).__name__}: {error}")
 
     def _learn(self, plan: Plan, reply: Reply) -> None:
-        for step in self.steps:
+        for step in self.learners:
             try:
                 step.strategy.learn(plan.call, reply, Context(now=self.clock.now(), pricing=self.forecast))
             except Exception as error:  # noqa: BLE001  # fail open
                 self.status.fault(f"strategy {step.strategy.name}", f"{type(error).__name__}: {error}")
 
 
-async def pass_on(reply: UpstreamReply, responder: Responder, tap: Tap | None) -> None:
-    """The reply to the client, unbuffered; a reply that breaks off is left unended, so that the client sees it."""
-    async with aclosing(reply.chunks) as chunks:
-        await responder.start(reply.status, headers.returned(reply.headers))
-        async for chunk in chunks:
-            if tap is not None:
-                tap.see(chunk)
-            await responder.write(chunk)
-    await responder.end()
-
-
-def _parts(message: MessagesRequest | None, call: Call) -> PromptParts | None:
-    if message is None:
+def _attempt(asked: Asked, plan: Plan, to: Destination) -> Attempt | None:
+    """What sets a call apart in the ledger; None for one that goes as ever."""
+    if to.home and asked.chat is None:
         return None
-    blocks = tuple(call.blocks) or None
-    return PromptParts(tools=message.tools, system=message.system, messages=message.messages, blocks=blocks)
-
-
-def _end(tap: Tap, reply: UpstreamReply, *, outcome: Outcome | None = None, notes: tuple[str, ...] = ()) -> End:
-    metered = tap.finish()
-    if outcome is None:
-        broke_off = tap.stream and metered.has_usage and not metered.complete
-        outcome = Outcome.ERROR if reply.status >= _ERRORS else Outcome.CUT if broke_off else Outcome.OK
-    return End(
-        outcome=outcome,
-        status=reply.status,
-        metered=metered,
-        reply_bytes=tap.size,
-        request_id=tap.request_id,
-        reply_body=tap.body,
-        notes=notes,
+    return Attempt(
+        upstream=to.host,
+        provider=plan.call.provider,
+        named=asked.named,
+        endpoint=asked.endpoint,
+        ours=to.key is not None,
     )
 
 

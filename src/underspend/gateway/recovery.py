@@ -12,6 +12,8 @@ from underspend.pricing.catalogue import Catalogue
 from underspend.pricing.cost import cost
 from underspend.stores.ledger import SqlLedger
 
+_ANSWERED = frozenset({"messages", "chat", "responses", "embeddings"})
+
 
 def settle_interrupted(ledger: SqlLedger, prices: Catalogue, clock: Clock) -> int:
     """Settle every open intent as interrupted, its prompt as estimated and no output. Returns how many there were."""
@@ -28,7 +30,7 @@ def _interrupted(row: Row, prices: Catalogue, now: int) -> Settlement:
         provider=str(row["provider"]),
         endpoint=str(row["endpoint"]),
         model=str(row["model_sent"] or ""),
-        prompt_tokens=int(row["prompt_estimate"] or 0) if row["endpoint"] == "messages" else 0,
+        prompt_tokens=int(row["prompt_estimate"] or 0) if row["endpoint"] in _ANSWERED else 0,
     )
     bill = cost(guessed(call), at=call.time, catalogue=prices)
     return Settlement(

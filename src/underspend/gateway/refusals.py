@@ -9,24 +9,32 @@ from underspend.gateway.transport import RawHeaders, Responder
 
 _TYPES = {RefusalKind.BUDGET: (403, "permission_error")}
 _MB = 1024 * 1024
+_NOT_FOUND = 404
 
 
-async def refuse(responder: Responder, refusal: Refuse) -> int:
+async def refuse(responder: Responder, refusal: Refuse, *, dialect: str = "anthropic") -> int:
     """Answer a call that is not sent. Clients are told not to try again. Returns the status."""
     status, error_type = _TYPES[refusal.kind]
-    await respond_error(responder, status, error_type, refusal.why, retry=False)
+    await respond_error(responder, status, error_type, refusal.why, retry=False, dialect=dialect)
     return status
 
 
-async def too_large(responder: Responder, limit: int) -> None:
+async def too_large(responder: Responder, limit: int, *, dialect: str = "anthropic") -> None:
     """Answer a body above the limit."""
     why = f"the request is larger than {limit // _MB} MB; raise [gateway] body_limit_mb to let it through"
-    await respond_error(responder, 413, "request_too_large", why, retry=False)
+    await respond_error(responder, 413, "request_too_large", why, retry=False, dialect=dialect)
 
 
-async def unreachable(responder: Responder, problem: str) -> None:
+async def unreachable(responder: Responder, problem: str, *, dialect: str = "anthropic") -> None:
     """Answer when upstream could not be asked: the client may try again."""
-    await respond_error(responder, 502, "api_error", f"upstream cannot be reached: {problem}", retry=True)
+    why = f"upstream cannot be reached: {problem}"
+    await respond_error(responder, 502, "api_error", why, retry=True, dialect=dialect)
+
+
+async def not_carried(responder: Responder, status: int, problem: str, *, dialect: str) -> None:
+    """Answer a call that nobody here can be asked: the same again would be answered the same."""
+    kind = "not_found_error" if status == _NOT_FOUND else "invalid_request_error"
+    await respond_error(responder, status, kind, problem, retry=False, dialect=dialect)
 
 
 async def forbidden(responder: Responder, why: str) -> None:
@@ -40,9 +48,11 @@ async def ask_for_key(responder: Responder) -> None:
     await responder.end()
 
 
-async def respond_error(responder: Responder, status: int, error_type: str, message: str, *, retry: bool) -> None:
-    """Answer with an Anthropic error body, marked as ours."""
-    body = msgspec.json.encode({"type": "error", "error": {"type": error_type, "message": f"underspend: {message}"}})
+async def respond_error(  # noqa: PLR0913  # what an error says, and to whom
+    responder: Responder, status: int, error_type: str, message: str, *, retry: bool, dialect: str = "anthropic"
+) -> None:
+    """Answer with an error body in the client's dialect, marked as ours."""
+    body = error_body(dialect, error_type, f"underspend: {message}")
     headers: RawHeaders = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
@@ -52,3 +62,10 @@ async def respond_error(responder: Responder, status: int, error_type: str, mess
     await responder.start(status, headers)
     await responder.write(body)
     await responder.end()
+
+
+def error_body(dialect: str, error_type: str, message: str) -> bytes:
+    """An error as a dialect writes it."""
+    if dialect == "anthropic":
+        return msgspec.json.encode({"type": "error", "error": {"type": error_type, "message": message}})
+    return msgspec.json.encode({"error": {"message": message, "type": error_type, "param": None, "code": None}})

@@ -8,7 +8,7 @@ from underspend.gateway import headers, refusals
 from underspend.gateway.batches import Results, rewritten
 from underspend.gateway.books import Books
 from underspend.gateway.identity import Identifier
-from underspend.gateway.pipeline import pass_on
+from underspend.gateway.passing import pass_on
 from underspend.gateway.routes import Route, target_of
 from underspend.gateway.status import Status
 from underspend.gateway.transport import (
@@ -45,7 +45,7 @@ class Relay:
                 await refusals.unreachable(responder, str(error))
                 return
         elif route.endpoint == "batch_results":
-            identity = self.identifier.identify(headers.as_mapping(request.headers), None, route)
+            identity = self.identifier.identify(request.fields, None, route)
             results = Results(reply, self.books, identity, self.status.fault)
             reply = replace(reply, chunks=results.watched())
         try:

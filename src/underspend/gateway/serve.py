@@ -8,8 +8,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,22 +23,29 @@ from underspend.config.schema import Settings
 from underspend.core.errors import ConfigError, PortTakenError, StoreError
 from underspend.core.ports import Clock
 from underspend.core.strategy import State
+from underspend.formats.translators import translator
 from underspend.gateway.acting import Acting
 from underspend.gateway.app import Door, GatewayApp
 from underspend.gateway.asgi import App
+from underspend.gateway.asking import Asking
+from underspend.gateway.attempts import Attempts, target_name
 from underspend.gateway.books import Books
+from underspend.gateway.carrying import Carrier
+from underspend.gateway.circuits import Circuits
 from underspend.gateway.clock import SystemClock
 from underspend.gateway.credentials import KeyHasher, secret_at
+from underspend.gateway.destinations import Destinations
 from underspend.gateway.holdout import Holdout
 from underspend.gateway.identity import Identifier
 from underspend.gateway.live import Live
 from underspend.gateway.memory import keep_large_blocks, settle_in
+from underspend.gateway.model_list import ModelList
 from underspend.gateway.pipeline import Pipeline
+from underspend.gateway.reaching import destinations_of, opened
 from underspend.gateway.recovery import settle_interrupted
 from underspend.gateway.relay import Relay
 from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
-from underspend.gateway.upstream import HttpUpstream
 from underspend.pricing.catalogue import Catalogue, catalogue
 from underspend.pricing.forecast import Forecast
 from underspend.stores.database import open_database
@@ -50,6 +57,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _WRITER_BUSY_MS = 250
 _KEEP_ALIVE_SECONDS = 75
 _KEPT_MICROS = 30 * 86_400_000_000  # as long as Claude Code keeps a session that can be resumed
+_CHOOSES = "auto_model"  # the strategy that answers to the model "auto"
 _IN_USE = {errno.EADDRINUSE, errno.EACCES}
 
 
@@ -151,11 +159,12 @@ def _frame(settings: Settings, url: str, clock: Clock) -> _Frame:
 
 
 def _make(settings: Settings, dashboard: Callable[[Parts], App], stack: ExitStack, frame: _Frame) -> App:
+    prices = catalogue().with_overrides(settings.prices)
+    destinations = destinations_of(settings, prices, os.environ)
     engine = open_database(
         settings.ledger.url, power_safe=settings.ledger.durability == "power", busy_ms=_WRITER_BUSY_MS
     )
     stack.callback(engine.dispose)
-    prices = catalogue().with_overrides(settings.prices)
     ledger = SqlLedger(
         engine,
         settings.paths.spool,
@@ -165,13 +174,9 @@ def _make(settings: Settings, dashboard: Callable[[Parts], App], stack: ExitStac
     frame.status.ledger = ledger.health
     stack.enter_context(ledger)
     settle_interrupted(ledger, prices, frame.clock)
-    upstream = HttpUpstream(
-        settings.upstream.anthropic,
-        connect_seconds=settings.upstream.connect_seconds,
-        idle_seconds=settings.upstream.idle_seconds,
-    )
-    app = _app(settings, frame, ledger, prices, upstream, local=dashboard(_parts(engine, settings, frame)))
-    return with_lifespan(app, lambda: _open(upstream))
+    local = dashboard(_parts(engine, settings, frame))
+    app = _app(settings, frame, ledger, prices, destinations, local=local)
+    return with_lifespan(app, lambda: opened(destinations))
 
 
 def _parts(engine: Engine, settings: Settings, frame: _Frame) -> Parts:
@@ -179,48 +184,86 @@ def _parts(engine: Engine, settings: Settings, frame: _Frame) -> Parts:
 
 
 def _app(  # noqa: PLR0913  # the one place where the parts meet
-    settings: Settings, frame: _Frame, ledger: SqlLedger, prices: Catalogue, upstream: HttpUpstream, *, local: App
+    settings: Settings,
+    frame: _Frame,
+    ledger: SqlLedger,
+    prices: Catalogue,
+    destinations: Destinations,
+    *,
+    local: App,
 ) -> GatewayApp:
-    zone = _zone(settings.report.timezone)
     edit = [step for step in settings.steps if step.state is not State.OFF and step.strategy.edits]
     is_needed = edit or ledger.has_kept_edits(frame.clock.now() - _KEPT_MICROS)
     acting = Acting(settings.steps, prices, ledger.kept_edits) if is_needed else None
-    spending = Spending(zone, ledger.spent_since, frame.clock.now())
     books = Books(
         ledger=ledger,
         catalogue=prices,
         clock=frame.clock,
         live=frame.live,
         status=frame.status,
-        spending=spending,
+        spending=Spending(_zone(settings.report.timezone), ledger.spent_since, frame.clock.now()),
         calibration=Calibration(),
-        upstream=upstream.name,
+        upstream=destinations.home.host,
         store_content=settings.privacy.store_content,
         acting=acting,
     )
     identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
-    pipeline = Pipeline(
-        upstream=upstream,
-        books=books,
-        identifier=identifier,
-        steps=settings.steps,
-        forecast=Forecast(prices),
-        spending=spending,
+    home = destinations.home.upstream
+    return GatewayApp(
+        pipeline=_pipeline(settings, books, destinations, identifier),
+        relay=Relay(upstream=home, books=books, identifier=identifier, status=frame.status),
+        models=_model_list(settings, destinations, prices, frame.clock),
+        local=local,
+        door=_door(settings),
         status=frame.status,
-        clock=frame.clock,
+    )
+
+
+def _pipeline(settings: Settings, books: Books, destinations: Destinations, identifier: Identifier) -> Pipeline:
+    carrier = Carrier(translator)
+    said, status, clock = settings.circuits, books.status, books.clock
+    # A limit has to hold for the dearest way that a call may take.
+    regional = any(provider.is_regional("") for provider in settings.providers)
+    forecast = Forecast(books.catalogue, places=("regional",) if regional else ())
+    circuits = Circuits(clock, failures=said.failures, open_seconds=said.open_seconds)
+    status.circuits = lambda: [target_name(key) for key in circuits.open_now()]
+    return Pipeline(
+        asking=Asking(
+            identifier=identifier,
+            destinations=destinations,
+            carrier=carrier,
+            calibration=books.calibration,
+            status=status,
+            clock=clock,
+            acting=books.acting,
+            forward=settings.upstream.openai == "forward",
+        ),
+        attempts=Attempts(
+            books=books,
+            destinations=destinations,
+            carrier=carrier,
+            circuits=circuits,
+            spending=books.spending,
+            forecast=forecast,
+            status=status,
+        ),
+        books=books,
+        steps=settings.steps,
+        forecast=forecast,
+        spending=books.spending,
+        status=status,
+        clock=clock,
         body_limit=settings.gateway.body_limit_mb * 1024 * 1024,
         act_on_subscription=settings.subscription.act,
-        acting=acting,
+        acting=books.acting,
         holdout=Holdout(settings.proof.holdout),
     )
-    relay = Relay(upstream=upstream, books=books, identifier=identifier, status=frame.status)
-    return GatewayApp(pipeline=pipeline, relay=relay, local=local, door=_door(settings), status=frame.status)
 
 
-@asynccontextmanager
-async def _open(upstream: HttpUpstream) -> AsyncIterator[None]:
-    async with upstream:
-        yield
+def _model_list(settings: Settings, destinations: Destinations, prices: Catalogue, clock: Clock) -> ModelList:
+    chosen = any(step.strategy.name == _CHOOSES and step.state is State.ON for step in settings.steps)
+    forward = settings.upstream.openai == "forward"
+    return ModelList(destinations=destinations, catalogue=prices, clock=clock, auto=chosen, forward=forward)
 
 
 def with_lifespan(app: App, open_parts: Callable[[], contextlib.AbstractAsyncContextManager[None]]) -> App:

@@ -28,6 +28,7 @@ class Status:
     listening: str = ""
     upstream: str = ""
     ledger: Callable[[], LedgerHealth] | None = None
+    circuits: Callable[[], list[str]] | None = None
     calls: int = 0
     in_flight: int = 0
     started: int = field(init=False)
@@ -68,6 +69,7 @@ class Status:
                 {"component": component, "message": seen.message, "count": seen.count, "last_at": seen.last_at}
                 for (component, _), seen in sorted(self._faults.items(), key=lambda item: -item[1].last_at)
             ],
+            "circuits": self.circuits() if self.circuits else [],
             "ledger": {"state": health.state, "waiting": health.waiting} if health else None,
             "latency": {
                 "overhead_p50_us": _quantile(ordered, 50),

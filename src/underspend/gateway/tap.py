@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from underspend.core.usage import Metered, Usage
 from underspend.formats import encodings
 from underspend.formats.anthropic_reply import AnthropicJsonMeter, AnthropicStreamMeter
+from underspend.formats.gemini_reply import GeminiMeter
 from underspend.formats.meter import ReplyMeter
+from underspend.formats.openai_reply import OpenAiMeter
 from underspend.gateway.headers import first
 from underspend.gateway.transport import UpstreamReply
+from underspend.providers.provider import ANTHROPIC, GEMINI
 
 _NOTHING = Metered(provider="anthropic", model=None, units=(), reported=Usage(), complete=False, has_usage=False)
 Fault = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """Who bills a reply: the dialect it comes in, the provider's name in the price catalogue, the model asked for."""
+
+    dialect: str = ANTHROPIC
+    provider: str = "anthropic"
+    model: str | None = None
+
+    def named(self, metered: Metered) -> Metered:
+        """What was metered, by whom it was served; a reply that names no model is of the one asked for."""
+        if self is AT_HOME:
+            return metered
+        return replace(metered, provider=self.provider, model=metered.model or self.model)
+
+
+AT_HOME = Billing()
 
 
 class Tap:
@@ -21,12 +43,15 @@ class Tap:
     `size` counts the bytes that passed; `body` is the decoded reply when it is to be kept.
     """
 
-    def __init__(self, reply: UpstreamReply, on_fault: Fault, *, keep: bool = False) -> None:
+    def __init__(
+        self, reply: UpstreamReply, on_fault: Fault, *, keep: bool = False, billing: Billing = AT_HOME
+    ) -> None:
         self.status = reply.status
-        self.request_id = first(reply.headers, b"request-id")
+        self.request_id = first(reply.headers, b"request-id") or first(reply.headers, b"x-request-id")
         self.size = 0
         self._kept: list[bytes] | None = [] if keep else None
         self._on_fault = on_fault
+        self._billing = billing
         content_type = first(reply.headers, b"content-type") or ""
         self.stream = "event-stream" in content_type
         self._meter: ReplyMeter | None = None
@@ -35,10 +60,8 @@ class Tap:
         except ValueError as error:
             self._fail(error)
             return
-        if self.stream:
-            self._meter = AnthropicStreamMeter()
-        elif "json" in content_type:
-            self._meter = AnthropicJsonMeter()
+        if self.stream or "json" in content_type:
+            self._meter = _meter(billing, stream=self.stream)
 
     @property
     def body(self) -> bytes | None:
@@ -63,7 +86,7 @@ class Tap:
         if self._meter is None:
             return _NOTHING
         try:
-            return self._meter.finish()
+            return self._billing.named(self._meter.finish())
         except Exception as error:  # noqa: BLE001  # as above
             self._fail(error)
             return _NOTHING
@@ -71,3 +94,11 @@ class Tap:
     def _fail(self, error: Exception) -> None:
         self._meter = None
         self._on_fault("meter", f"{type(error).__name__}: {error}")
+
+
+def _meter(billing: Billing, *, stream: bool) -> ReplyMeter:
+    if billing.dialect == ANTHROPIC:
+        return AnthropicStreamMeter() if stream else AnthropicJsonMeter()
+    if billing.dialect == GEMINI:
+        return GeminiMeter(stream=stream)
+    return OpenAiMeter(stream=stream, provider=billing.provider)

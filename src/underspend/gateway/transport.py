@@ -21,12 +21,13 @@ class ClientGoneError(Exception):
 
 
 class Request(Protocol):
-    """One request. Header names are lower case, values as sent."""
+    """One request. Header names are lower case, values as sent; `fields` are the headers as text, by name."""
 
     method: str
     path: bytes
     query: bytes
     headers: RawHeaders
+    fields: dict[str, str]
 
     async def body(self, limit: int) -> bytes:
         """The whole body. Raises BodyTooLargeError, ClientGoneError."""

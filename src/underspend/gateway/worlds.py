@@ -156,8 +156,11 @@ class Worlds:
         if total:
             billed = units[at].usage
             units[at] = replace(units[at], usage=_scaled(split, billed.prompt * own // total, own, billed.output))
-        model = call.model if call.model != sent.model else None
-        return cost(replace(metered, units=tuple(units)), at=ended.sent, catalogue=self._prices, model=model).total
+        model = call.model if (call.provider, call.model) != (sent.provider, sent.model) else None
+        # Another provider's world is billed by that provider's list.
+        provider = call.provider if call.provider != sent.provider else metered.provider
+        reply = replace(metered, units=tuple(units), provider=provider)
+        return cost(reply, at=ended.sent, catalogue=self._prices, model=model).total
 
     def _settings(self, call: Call) -> Settings:
         listed = self._prices.find(call.model, provider=call.provider)

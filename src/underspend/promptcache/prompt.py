@@ -10,11 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from underspend.core.call import Block, Section
+from underspend.core.call import THINKING, Block, Section
 
 MOST_BREAKPOINTS = 4
 SHORT, LONG = "5m", "1h"
-_THINKING = frozenset({"thinking", "redacted_thinking"})
 _ORDER = tuple(Section)
 
 
@@ -85,7 +84,7 @@ def piece_of(block: Block) -> Piece | None:
         identity=block.digest,
         tokens=block.tokens,
         ttl=block.breakpoint,
-        cacheable=block.kind not in _THINKING,
+        cacheable=block.kind not in THINKING,
     )
 
 

@@ -87,6 +87,7 @@ calls = Table(
     Column("extra_pico", BigInteger, nullable=False, server_default="0"),
     Column("without_us_pico", BigInteger, nullable=False, server_default="0"),
     Column("held_out", Boolean),
+    Column("attempt_of", String(32)),
     Column("unpriced", String(255)),
     Column("evidence", String(12)),
     Column("notes", Text),
@@ -97,6 +98,7 @@ calls = Table(
     Index("calls_session", "session", "started_at"),
     _partial("calls_message_id", "message_id", "message_id IS NOT NULL"),
     _partial("calls_open", "state", "state = 'open'"),
+    _partial("calls_attempt_of", "attempt_of", "attempt_of IS NOT NULL"),
 )
 
 bill_lines = Table(

@@ -7,6 +7,7 @@ To add one, write `strategies/<name>.py`, put its class here, and give it a test
 """
 
 from underspend.core.strategy import Strategy
+from underspend.strategies.auto_model import AutoModel
 from underspend.strategies.budget import Budget
 from underspend.strategies.cache_breakpoints import CacheBreakpoints
 from underspend.strategies.cache_ttl import CacheTtl
@@ -24,6 +25,7 @@ from underspend.strategies.trim_results import TrimResults
 BUILTIN: tuple[type[Strategy], ...] = (
     ModelRules,
     ModelChoice,
+    AutoModel,
     ThinkingEffort,
     CapOutput,
     DedupeReads,

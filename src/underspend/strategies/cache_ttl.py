@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import ClassVar
 
-from underspend.core.call import Block, Call, Role, Section
+from underspend.core.call import THINKING, Block, Call, Role, Section
 from underspend.core.context import Context
 from underspend.core.edits import Edit, SetBreakpoint
 from underspend.core.foresight import Chance, can_bear, new_from
@@ -31,7 +31,6 @@ _PRIOR_CALLS = 100
 _PRIOR_CALLS_HERE = 50
 _CALLS_A_PAUSE = 10
 _LOOKBACK = 20
-_NEVER_MARKED = frozenset({"thinking", "redacted_thinking"})
 _LEAST_BLOCKS, _SPARE_BLOCKS = 16, 6
 """The next call is taken to add at least so many blocks, or so many more than the most that one of the last few did."""
 
@@ -113,7 +112,7 @@ def _has_paused(ctx: Context) -> bool:
 def _looking_further(blocks: Sequence[Block], marks: Sequence[int], ttl: str) -> Iterator[Edit]:
     """One more breakpoint where the lookback of the last one ends, which makes it twice as long."""
     at = marks[-1] - _LOOKBACK
-    while at >= 0 and (blocks[at].kind in _NEVER_MARKED or not blocks[at].tokens):
+    while at >= 0 and (blocks[at].kind in THINKING or not blocks[at].tokens):
         at -= 1
     if _has_room(blocks, marks, at):
         yield SetBreakpoint(at, ttl, why="after a pause what is still alive may stand further back")

@@ -6,14 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from underspend.core.call import Call, Role
+from underspend.core.call import THINKING, Call, Role
 from underspend.core.context import Context
 from underspend.core.edits import Edit, SetModel
 from underspend.core.foresight import can_bear, written_at
 from underspend.core.ports import Rates
 from underspend.core.strategy import Strategy
-
-_THINKING = frozenset({"thinking", "redacted_thinking"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +78,7 @@ def _may_change(call: Call, ctx: Context, here: Rates, there: Rates) -> bool:
     A conversation that holds thinking stays: it belongs to the model that thought it.
     """
     talk = ctx.conversation
-    if any(block.kind in _THINKING for block in call.blocks):
+    if any(block.kind in THINKING for block in call.blocks):
         return False
     if not talk.calls or talk.is_cold:
         return True

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from underspend.core.call import Block, Call, Role, Section
+from underspend.core.call import THINKING, Block, Call, Role, Section
 from underspend.core.context import Context
 from underspend.core.edits import DropMessages, Edit
 from underspend.core.foresight import written_at
 from underspend.core.money import Money
 from underspend.core.strategy import Strategy
 from underspend.promptcache import facts
-
-_THINKING = frozenset({"thinking", "redacted_thinking"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class TrimHistory(Strategy):
         if call.prompt_tokens <= self.budget_tokens * self.keep_percent // 100:
             return
         messages = [block for block in call.blocks if block.section is Section.MESSAGES]
-        if facts(call.model).binds_thinking and any(block.kind in _THINKING for block in messages):
+        if facts(call.model).binds_thinking and any(block.kind in THINKING for block in messages):
             return
         turns = _turns(messages)
         kept = self._oldest_kept(turns, call, ctx)

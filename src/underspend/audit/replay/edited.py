@@ -12,6 +12,7 @@ from underspend.core.conversation import Conversation, Kept, name_of
 from underspend.core.edits import DropMessages, ReplaceContent, SetBreakpoint, ShortenContent
 from underspend.core.money import Money
 from underspend.core.plan import Plan
+from underspend.core.slots import Slot, after
 from underspend.promptcache import Cache, Growing, Names, Settings, Split
 from underspend.promptcache.cache import LIFETIMES
 from underspend.promptcache.prompt import LONG
@@ -58,6 +59,7 @@ class Talk:
     long: int = 0
     long_until: int = 0
     followed: Settings | None = None
+    slot: Slot | None = None
 
     @classmethod
     def new(cls, names: Names) -> Talk:
@@ -133,8 +135,10 @@ class Talk:
             return _shorter(plan.call, self.blocks, settings, minimum)
         return Sent(self.blocks, tuple(sorted(marks.items())), settings, minimum, fresh)
 
-    def went(self, sent: Sent, split: Split, call: Call) -> None:
+    def went(self, sent: Sent, split: Split, plan: Plan) -> None:
         """Take in how the call was split."""
+        call = plan.call
+        self.slot = after(self.slot, plan)
         if split.cache_write_1h:
             self.long = split.cache_read + split.cache_write_1h
             self.long_until = call.time + LIFETIMES[LONG]

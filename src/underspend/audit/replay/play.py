@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from underspend.audit.replay.assumptions import (
     SAME,
@@ -15,6 +15,7 @@ from underspend.audit.replay.assumptions import (
 )
 from underspend.audit.replay.edited import Sent, Talk
 from underspend.audit.replay.money import would_cost
+from underspend.audit.replay.outcomes import Outcomes
 from underspend.audit.replay.traffic import Asked, Tick, Traffic, settings_of, silence
 from underspend.audit.replay.undisturbed import undisturbed
 from underspend.core.call import Call
@@ -25,10 +26,12 @@ from underspend.core.engine import run
 from underspend.core.money import Money, scale
 from underspend.core.past import Past
 from underspend.core.plan import Plan
+from underspend.core.slots import Beginnings
 from underspend.core.usage import Usage
 from underspend.pricing.forecast import Forecast
 from underspend.promptcache import Cache, InvalidPromptError, Names, Split
 from underspend.promptcache.prompt import check_breakpoints
+from underspend.routing.beliefs import Knowing
 
 _REWRITES = ReplaceContent | ShortenContent | DropMessages | SetModel
 _TICK = 64
@@ -71,9 +74,14 @@ class Played:
     deeds: dict[str, Deeds]
 
 
-def play(traffic: Traffic, steps: Sequence[PolicyStep], tick: Tick = silence) -> Played:
-    """Replay the traffic under a policy, on the record's own clock. Deterministic; nothing is sent or stored."""
-    world = _World(traffic, steps)
+def play(
+    traffic: Traffic, steps: Sequence[PolicyStep], tick: Tick = silence, outcomes: Outcomes | None = None
+) -> Played:
+    """Replay the traffic under a policy, on the record's own clock. Deterministic; nothing is sent or stored.
+
+    `outcomes` is what routing learns from in this world, as it goes.
+    """
+    world = _World(traffic, steps, outcomes)
     with undisturbed():
         for number, asked in enumerate(traffic.calls):
             world.take(asked)
@@ -85,11 +93,11 @@ def play(traffic: Traffic, steps: Sequence[PolicyStep], tick: Tick = silence) ->
 class _World:
     """The edited world: one cache, one past, many conversations."""
 
-    def __init__(self, traffic: Traffic, steps: Sequence[PolicyStep]) -> None:
-        self._traffic, self._steps = traffic, tuple(steps)
+    def __init__(self, traffic: Traffic, steps: Sequence[PolicyStep], outcomes: Outcomes | None = None) -> None:
+        self._traffic, self._steps, self._outcomes = traffic, tuple(steps), outcomes
         self._cache, self._names, self._past = Cache(), Names(), Past()
         self._talks: dict[int, Talk] = {}
-        self._pricing = Forecast(traffic.prices)
+        self._pricing, self._beginnings = Forecast(traffic.prices), Beginnings()
         self.played = Played([], {step.strategy.name: Deeds() for step in steps})
 
     def take(self, asked: Asked) -> None:
@@ -103,7 +111,16 @@ class _World:
             self.played.deeds[name].repeated += 1
         past.until(call.time)
         known = talk.known(asked, self._cache)
-        context = Context(now=call.time, pricing=self._pricing, conversation=known, habits=past.habits)
+        knowing = self._known(recorded.row, talk, call)
+        context = Context(
+            now=call.time,
+            pricing=self._pricing,
+            conversation=known,
+            habits=past.habits,
+            slot=talk.slot,
+            beside=self._beginnings.beside(call),
+            knowing=knowing,
+        )
         plan = run(call, self._steps, context)
         if plan.faults:
             self._note_faults(plan)
@@ -112,7 +129,18 @@ class _World:
         talk.paid += expected
         talk.saved += asked.paid.total - expected
         past.add(recorded.row, recorded.call, recorded.step.usage.output)
+        if self._outcomes is not None:
+            self._outcomes.add(recorded.row, plan, expected)
         self.played.costs.append(cost)
+
+    def _known(self, row: int, talk: Talk, call: Call) -> Knowing | None:
+        """What routing has learned; failures seen since the last call are noted in the slot."""
+        if self._outcomes is None:
+            return None
+        knowing, failures = self._outcomes.before(row, call), self._outcomes.failures.get(row, ())
+        if talk.slot is not None and talk.slot.failures != failures:
+            talk.slot = replace(talk.slot, failures=failures)
+        return knowing
 
     def _outcome(self, asked: Asked, talk: Talk, plan: Plan) -> Cost | None:
         settings, minimum = asked.settings, asked.minimum
@@ -127,7 +155,9 @@ class _World:
             sent.marks = asked.recorded.marks
         split = self._split(asked, talk, sent)
         talk.asked_model, talk.effort = asked.settings.model, call.effort
-        talk.went(sent, split, call)
+        talk.went(sent, split, plan)
+        if talk.slot is not None:
+            self._beginnings.add(plan, talk.slot)
         cost = self._cost(asked, plan, sent, split, talk)
         if plan.decisions:
             self._credit(asked, plan, split)

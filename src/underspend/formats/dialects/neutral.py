@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from underspend.core.usage import Usage
 
@@ -135,6 +135,7 @@ class Ask:
 
     `thinking` is "off", "adaptive" or a budget in tokens; `effort` a word ("minimal", "low" … "max").
     `include_usage` is whether a streaming client wants the usage where its dialect makes that a choice.
+    `cache` is the lifetime of a breakpoint that the provider shall set itself at the end of the prompt.
     `dropped` are the members that were read and cannot be said here, in words for the user.
     """
 
@@ -156,6 +157,7 @@ class Ask:
     thinking: Literal["off", "adaptive"] | int | None = None
     effort: str | None = None
     user: str | None = None
+    cache: str | None = None
     dropped: tuple[str, ...] = ()
 
 
@@ -235,4 +237,91 @@ class Problem:
     code: str | None = None
 
 
-Event: TypeAlias = Began | PartBegan | More | PartEnded | Ended | Problem
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The provider says that it is still there: a ping, or a comment. It may come before `Began`."""
+
+
+Event: TypeAlias = Began | PartBegan | More | PartEnded | Ended | Problem | Alive
+
+
+class Abilities(Protocol):
+    """What a writer of requests asks of the model it writes for; `formats.translation.Target` has it all.
+
+    It stands here too because the dialects may not import what is built upon them.
+    """
+
+    @property
+    def model(self) -> str:
+        """The provider's name for the model."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """The provider's name in the price catalogue."""
+        ...
+
+    @property
+    def max_output(self) -> int | None:
+        """The model's own limit, None where it is not known."""
+        ...
+
+    @property
+    def images(self) -> bool:
+        """Whether it reads pictures."""
+        ...
+
+    @property
+    def documents(self) -> bool:
+        """Whether it reads files."""
+        ...
+
+    @property
+    def tools(self) -> bool:
+        """Whether it calls tools."""
+        ...
+
+    @property
+    def structured(self) -> bool:
+        """Whether it keeps to a schema."""
+        ...
+
+    @property
+    def thinking(self) -> bool:
+        """Whether it reasons."""
+        ...
+
+    @property
+    def cache_control(self) -> bool:
+        """Whether it takes cache breakpoints."""
+        ...
+
+    @property
+    def efforts(self) -> tuple[str, ...] | None:
+        """The words for effort that it takes, None where they are not known."""
+        ...
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it decides itself how much to think."""
+        ...
+
+    @property
+    def sampling(self) -> bool:
+        """Whether it takes a temperature."""
+        ...
+
+    @property
+    def mid_system(self) -> bool:
+        """Whether system messages may stand among the others."""
+        ...
+
+    @property
+    def quiet(self) -> bool:
+        """Whether its thinking can be turned off."""
+        ...
+
+    @property
+    def forced_tools(self) -> bool:
+        """Whether a tool may be demanded."""
+        ...

@@ -85,6 +85,7 @@ def upgrade() -> None:
         sa.Column("extra_pico", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("without_us_pico", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("held_out", sa.Boolean(), nullable=True),
+        sa.Column("attempt_of", sa.String(length=32), nullable=True),
         sa.Column("unpriced", sa.String(length=255), nullable=True),
         sa.Column("evidence", sa.String(length=12), nullable=True),
         sa.Column("notes", sa.Text(), nullable=True),
@@ -100,6 +101,8 @@ def upgrade() -> None:
         batch_op.create_index("calls_started_at", ["started_at"], unique=False)
         still_open = sa.text("state = 'open'")
         batch_op.create_index("calls_open", ["state"], sqlite_where=still_open, postgresql_where=still_open)
+        again = sa.text("attempt_of IS NOT NULL")
+        batch_op.create_index("calls_attempt_of", ["attempt_of"], sqlite_where=again, postgresql_where=again)
 
     op.create_table(
         "contents",
@@ -166,6 +169,7 @@ def downgrade() -> None:
     op.drop_table("decisions")
     op.drop_table("contents")
     with op.batch_alter_table("calls", schema=None) as batch_op:
+        batch_op.drop_index("calls_attempt_of")
         batch_op.drop_index("calls_open")
         batch_op.drop_index("calls_started_at")
         batch_op.drop_index("calls_session")

@@ -1,0 +1,143 @@
+import random
+
+import pytest
+
+from underspend.routing.beliefs import Arm, Asked, Result, Standing
+from underspend.routing.features import describe
+from underspend.routing.knowledge import MOST_ARMS, MOST_CLASSES, MOST_LESSONS, Knowledge
+from underspend.routing.standing import Promise
+
+CHEAP, DEAR = Arm("claude-haiku-9"), Arm("claude-opus-9")
+EASY = describe(Asked(text="Who wrote Faust?"))
+HARD = describe(Asked(text="Which of all the many rivers there are is, everything considered, the most thorny one?"))
+
+
+def result(described, quality, *, arm=CHEAP, paired=None, **more):
+    task, found = described
+    instead = DEAR if paired is not None else None
+    told = {"cost": 10**9 if arm == CHEAP else 10**10, "at": 0} | more
+    return Result(task=task, features=found, arm=arm, quality=quality, paired=paired, instead_of=instead, **told)
+
+
+def taught(rounds=80):
+    knowledge = Knowledge()
+    for _ in range(rounds):
+        knowledge.learn(result(EASY, 1.0, paired=1.0))
+        knowledge.learn(result(HARD, 0.0, paired=1.0))
+    return knowledge
+
+
+def drawn(knowledge, count, *, regrets=0):
+    for place in range(count):
+        knowledge.learn(result(EASY, float(place >= regrets), paired=1.0, randomised=True, at=place))
+    return knowledge
+
+
+def test_both_are_of_one_class():
+    assert EASY[0] == HARD[0] == "short-question"
+
+
+def test_within_a_class_features_tell_tasks_apart_once_they_have_proved_themselves():
+    knowledge = taught()
+    assert knowledge.contests["short-question"].won
+    assert knowledge.belief(*EASY, CHEAP).quality > 0.7
+    assert knowledge.belief(*HARD, CHEAP).quality < 0.4
+    assert knowledge.score(*EASY, CHEAP, DEAR) > knowledge.score(*HARD, CHEAP, DEAR) + 0.3
+
+
+def test_before_that_all_tasks_of_a_class_are_alike():
+    knowledge = taught(rounds=3)
+    assert knowledge.belief(*EASY, CHEAP) == knowledge.belief(*HARD, CHEAP)
+
+
+def test_where_outcomes_are_luck_features_are_not_used():
+    knowledge, luck = Knowledge(), random.Random(1)
+    for _ in range(300):
+        knowledge.learn(result(luck.choice((EASY, HARD)), float(luck.random() < 0.5)))
+    assert knowledge.belief(*EASY, CHEAP).quality == pytest.approx(knowledge.belief(*HARD, CHEAP).quality, abs=0.1)
+
+
+def test_a_class_never_met_is_told_by_its_statistics_alone():
+    knowledge = taught()
+    assert knowledge.score("translation", EASY[1], CHEAP, DEAR) == knowledge.score("translation", HARD[1], CHEAP, DEAR)
+
+
+def test_a_paired_result_teaches_of_both_arms_and_costs_of_the_one_billed():
+    knowledge = taught()
+    assert knowledge.belief(*EASY, DEAR).results == 160
+    assert knowledge.belief(*EASY, DEAR).cost is None
+    assert knowledge.belief(*EASY, CHEAP).cost == pytest.approx(10**9, abs=1)
+
+
+def test_results_drawn_by_chance_calibrate_and_teach_nothing():
+    knowledge = taught()
+    before = (knowledge.belief(*EASY, CHEAP), knowledge.score(*HARD, CHEAP, DEAR))
+    drawn(knowledge, 300)
+    assert (knowledge.belief(*EASY, CHEAP), knowledge.score(*HARD, CHEAP, DEAR)) == before
+    assert knowledge.certificate(*EASY, CHEAP, DEAR).standing is Standing.CERTIFIED
+
+
+def test_a_certified_class_does_not_cover_tasks_below_its_threshold():
+    knowledge = taught()
+    for place in range(600):
+        knowledge.learn(result((EASY, HARD)[place % 2], float(place % 2 == 0), paired=1.0, randomised=True))
+    assert knowledge.certificate(*EASY, CHEAP, DEAR).standing is Standing.CERTIFIED
+    below = knowledge.certificate(*HARD, CHEAP, DEAR)
+    assert below.standing is Standing.COLLECTING
+    assert "this task has" in below.why
+    assert [paper.standing for paper in knowledge.certificates()] == [Standing.CERTIFIED]
+
+
+def test_too_few_or_too_bad_results_certify_nothing():
+    assert drawn(taught(), 60).certificate(*EASY, CHEAP, DEAR).standing is Standing.COLLECTING
+    assert drawn(taught(), 300, regrets=40).certificate(*EASY, CHEAP, DEAR).standing is Standing.COLLECTING
+
+
+def test_the_promise_is_the_users():
+    knowledge = Knowledge(promise=Promise(epsilon=0.2))
+    assert drawn(knowledge, 40).certificate(*EASY, CHEAP, DEAR).epsilon == 0.2
+    assert drawn(knowledge, 40).certificate(*EASY, CHEAP, DEAR).standing is Standing.CERTIFIED
+
+
+def test_arms_put_to_different_tasks_count_too():
+    knowledge = Knowledge(promise=Promise(epsilon=0.2))
+    for arm in (CHEAP, DEAR):
+        for place in range(400):
+            knowledge.learn(result(EASY, 1.0, arm=arm, randomised=True, at=place))
+    assert knowledge.certificate(*EASY, CHEAP, DEAR).standing is Standing.CERTIFIED
+
+
+def test_equal_results_give_equal_knowledge():
+    assert taught() == taught()
+
+
+def test_rows_put_back_go_on_as_the_original():
+    knowledge = drawn(taught(30), 120)
+    copy = Knowledge.from_rows(reversed(list(knowledge.rows())))
+    assert copy == knowledge
+    for one in (knowledge, copy):
+        one.learn(result(HARD, 0.0, paired=1.0))
+        drawn(one, 30, regrets=3)
+    assert copy == knowledge
+
+
+def test_rows_of_unknown_kinds_or_forms_are_left_out():
+    rows = [*taught(3).rows()]
+    rows += [
+        type(rows[0])("unheard-of", "x", "1"),
+        type(rows[0])("contest", "chat", "no json"),
+        type(rows[0])("residual", "[]", "x"),
+    ]
+    assert Knowledge.from_rows(rows) == taught(3)
+
+
+def test_memory_is_bounded():
+    knowledge = Knowledge()
+    for place in range(MOST_CLASSES + 50):
+        knowledge.learn(result((f"sub-agent/type-{place}", EASY[1]), 1.0, arm=Arm(f"model-{place % (MOST_ARMS + 9)}")))
+    for _ in range(MOST_LESSONS):
+        knowledge.learn(result(EASY, 1.0))
+    assert len(knowledge.contests) <= MOST_CLASSES
+    assert len(knowledge.arms) <= MOST_ARMS
+    assert len(knowledge.lessons) == MOST_LESSONS
+    assert knowledge.belief("sub-agent/type-9999", (), CHEAP).results >= 0
