@@ -22,6 +22,7 @@ COMMANDS = {
     "open": "open the dashboard",
     "spend": "what was paid, by day, model, project, session or agent",
     "savings": "what was really saved: billed, simulated, measured",
+    "routes": "what routing knows: classes of tasks, models, certificates",
     "top": "the costliest calls and sessions",
     "tail": "calls as they happen",
     "explain": "one call: every block, lane, price and edit",

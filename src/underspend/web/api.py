@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from underspend.core.errors import NotFoundError
 from underspend.reports.explain import explain
 from underspend.reports.recent import recent
+from underspend.reports.routes import routes, routes_shape
 from underspend.reports.shapes import dumps, entry_shape, explained_shape, session_shape, spend_shape
 from underspend.reports.spend import By, spend
 from underspend.reports.top import costliest_calls, costliest_sessions
@@ -63,4 +64,9 @@ async def top(site: Site, request: Request) -> Response:
     return json(dumps(shape))
 
 
-_HANDLERS = {"status": status, "spend": spending, "calls": latest, "top": top}
+async def routing(site: Site, _: Request) -> Response:
+    """What routing knows."""
+    return json(dumps(routes_shape(await site.read(routes, site.settings.steps))))
+
+
+_HANDLERS = {"status": status, "spend": spending, "calls": latest, "top": top, "routes": routing}

@@ -8,6 +8,7 @@ from underspend.core.errors import NotFoundError
 from underspend.web.http import Request, Response
 from underspend.web.pages.call import call_page
 from underspend.web.pages.overview import overview_page
+from underspend.web.pages.routes import routes_page
 from underspend.web.pages.session import session_page
 from underspend.web.site import Site
 from underspend.web.templating import static
@@ -25,6 +26,8 @@ def handler(name: str) -> Callable[[Site, Request], Awaitable[Response]]:
         return overview_page
     if name.startswith("static/"):
         return _static
+    if name == "routes":
+        return routes_page
     for beginning, page in PAGES:
         if name.startswith(beginning) and name != beginning:
             return page
