@@ -18,6 +18,7 @@ OTHER: Final = "other"
 
 _SHORT = 240
 _LONG = 900
+_PAGE = 1_800
 _DIGITS = 8
 _SYSTEM_CHARS = 500
 _TYPE = re.compile(r"[^a-z0-9_-]+")
@@ -88,10 +89,11 @@ def _function_calling(asked: Asked, reading: Reading) -> str:
 
 _STARTER = signs("starter")
 _EXERCISE = signs("exercise")
+_SIGNATURE = re.compile(r"\bdef \w+ ?\([^()]*\)[^:()]{0,80}:$")
 
 
 def _exercise(_: Asked, reading: Reading) -> str:
-    if _STARTER.found(reading):
+    if _STARTER.found(reading) or _SIGNATURE.search(reading.text):
         return "code-generation/signature"
     found = sum([phrase in reading.text for phrase in _EXERCISE.phrases])
     return "code-generation/program" if found > 1 else ""
@@ -124,6 +126,7 @@ def _typeset(_: Asked, reading: Reading) -> str:
 
 
 _RUN = signs("run")
+_RUN_ASKS = signs("run_asks")
 _WRITE = signs("write")
 _PROGRAM = signs("program")
 _REPAIR = signs("repair")
@@ -133,7 +136,8 @@ _EXPLAIN = signs("explain")
 def _code(_: Asked, reading: Reading) -> str:
     coded = reading.code > 0
     written = _WRITE.leads(reading) and _PROGRAM.leads(reading)
-    if coded and _RUN.found(reading):
+    asks_to_run = _RUN.leads(reading) and _RUN_ASKS.leads(reading)
+    if coded and asks_to_run and not _WRITE.leads(reading) and len(reading.text) < _PAGE:
         return "code-reasoning"
     if written and not (coded and _REPAIR.found(reading)):
         return "code-generation/request"

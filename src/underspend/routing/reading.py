@@ -22,7 +22,7 @@ READ_CHARS: Final = 2_000
 _HEAD_TOKENS = 90
 _TAIL_TOKENS = 60
 _TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
-_TYPESET = re.compile(r"\\(?:[a-z]{2,}|[\[(])|\$[^$\d .][^$]{0,80}\$|\$\d[\d.,]*\$|\$\$|\[/?asy\]")
+_TYPESET = re.compile(r"\\(?:[a-z]{2,}|[\[(])|\$[^$\d .][^$]{0,80}\$|\$\d[\d.,]*\$|\$\$")
 _PROGRAM = tuple(
     re.compile(sign)
     for sign in (
