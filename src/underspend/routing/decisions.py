@@ -35,7 +35,10 @@ TIER_OF = {Preference.CHEAPEST: "cheap", Preference.BALANCED: "standard", Prefer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRule:
-    """The user's own word. `to` is a tier or a model (`name@effort` for an effort); what is empty limits nothing."""
+    """The user's own word. `to` is a tier or a model (`name@effort` for an effort); what is empty limits nothing.
+
+    `tasks` are classes, or coarse ones for all classes under them (docs/routing-classes.md).
+    """
 
     to: str
     models: tuple[str, ...] = ()
