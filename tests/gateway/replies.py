@@ -7,11 +7,11 @@ BODY = {"model": MODEL, "max_tokens": 1000, "messages": [{"role": "user", "conte
 STREAM_BODY = {**BODY, "stream": True}
 
 
-def message(*, model=MODEL, message_id="msg_1", usage=None) -> bytes:
+def message(*, model=MODEL, message_id="msg_1", usage=None, stop_reason="end_turn") -> bytes:
     usage = usage or {"input_tokens": 100, "output_tokens": 10}
     body = {"id": message_id, "type": "message", "role": "assistant", "model": model}
     return json.dumps(
-        {**body, "content": [{"type": "text", "text": "ok"}], "stop_reason": "end_turn", "usage": usage}
+        {**body, "content": [{"type": "text", "text": "ok"}], "stop_reason": stop_reason, "usage": usage}
     ).encode()
 
 

@@ -12,11 +12,12 @@ from underspend.core.context import Context
 from underspend.core.conversation import Kept
 from underspend.core.edits import ReplaceContent, ShortenContent
 from underspend.core.engine import Step
+from underspend.core.slots import Failure, Slot
 from underspend.core.strategy import State, Strategy
 from underspend.core.usage import Metered, Unit, Usage
 from underspend.formats import anthropic_request
 from underspend.gateway import acting as module
-from underspend.gateway.acting import Acting, kept_of, kept_row, key_of
+from underspend.gateway.acting import Acting, kept_of, kept_row, key_of, slot_of, slot_row
 from underspend.gateway.worlds import Ended
 from underspend.pricing.catalogue import catalogue
 from underspend.pricing.forecast import Forecast
@@ -157,3 +158,31 @@ def test_a_kept_edit_of_another_version_is_left_out():
     odd = {**row, "edit": json.dumps({"edit": "Unheard", "at": 1})}
     newer = {**row, "edit": json.dumps({"edit": "ShortenContent", "at": 1, "unheard": 2})}
     assert dict(kept_of([odd, newer])) == {}
+
+
+def test_a_slot_is_read_back_as_it_was_written_and_is_no_edit():
+    slot = Slot(asked="claude-opus-5-5", model="claude-haiku-5-5", provider="anthropic", changed_at=7, escalations=1)
+    row = slot_row("s main", replace(slot, failures=(Failure("why", 3),)), START)
+    assert slot_of([row]) == slot
+    assert list(kept_of([row])) == []
+    assert slot_of([]) is None
+
+
+def test_failures_of_a_slot_are_remembered_and_a_check_that_passes_mends_all_but_the_certain():
+    gateway = Gateway()
+    _, plan = gateway.play(0, 1)
+    gateway.acting.sent(plan)
+    key = key_of(plan.asked)
+    gateway.acting.failed(key, (Failure("a test failed", 1), Failure("the model refused", 2, certain=True)))
+    assert [each.why for each in gateway.acting.mended(key).failures] == ["the model refused"]
+    slot = gateway.acting.failed(key, tuple(Failure("again", at) for at in range(100)))
+    assert len(slot.failures) == 20
+
+
+def test_a_call_that_is_only_thought_of_leaves_no_trace():
+    gateway = Gateway()
+    _, plan = gateway.play(0, 1)
+    later = replace(plan.asked, time=START + MINUTE)
+    first = gateway.acting.conversation(later, noted=False)
+    assert first == gateway.acting.conversation(later, noted=False)
+    assert list(first.gaps) == []

@@ -5,9 +5,11 @@ from doubles import Asked, Upstream, body, home, pipeline
 
 from targets import chat, to
 from underspend.core.errors import CannotCarryError
+from underspend.gateway.carrying import Refusing
 from underspend.gateway.destinations import Candidate
 from underspend.gateway.routes import classify
 from underspend.providers.keys import Secret
+from underspend.routing.beliefs import Arm
 
 HELLO = [{"role": "user", "content": "hello"}]
 CLIENT = [
@@ -129,3 +131,20 @@ def test_where_there_is_no_translator_it_is_said():
     made = pipeline(Upstream([]), others=[to(Upstream([]))])
     with pytest.raises(CannotCarryError, match="no translator"):
         made.attempts.carrier.translate("latin", "greek", b"{}", Candidate(to=home(Upstream([])), model="m"))
+
+
+@pytest.mark.parametrize(
+    ("provider", "changes", "why"),
+    [
+        ("openai", {}, None),
+        ("google", {}, "no provider is configured"),
+        ("openai", {"safeguards": {"type": "auto"}}, "safeguards"),
+        ("openai", {"messages": "none"}, "messages"),
+    ],
+)
+def test_why_the_router_may_not_take_a_call_to_another_provider(provider, changes, why):
+    made = pipeline(Upstream([chat()]), others=[to(Upstream([]), "openai")])
+    data = body(**{"messages": HELLO, **changes})
+    asked = made.asking.read(Asked(data), classify("POST", "/v1/messages"), data)
+    found = Refusing(made.attempts.destinations, made.attempts.carrier).why(asked, Arm("gpt-5.5", None, provider))
+    assert found is None if why is None else why in found

@@ -5,7 +5,7 @@ from doubles import Upstream, home
 
 from targets import to
 from underspend.core.call import Call
-from underspend.gateway.destinations import Destinations, is_auto, preference_of, sent_to
+from underspend.gateway.destinations import Destinations, is_auto, sent_to
 from underspend.pricing.catalogue import catalogue
 
 OPUS = Call(id="c", time=0, provider="anthropic", endpoint="messages", model="claude-opus-5-5")
@@ -111,7 +111,6 @@ def test_what_is_left_to_us():
         False,
         False,
     ]
-    assert [preference_of(name) for name in ("auto", "auto:cheapest", "claude")] == ["balanced", "cheapest", ""]
 
 
 def test_a_call_as_it_is_made_elsewhere():

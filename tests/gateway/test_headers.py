@@ -1,4 +1,4 @@
-from underspend.gateway.headers import as_mapping, first, forwarded, returned
+from underspend.gateway.headers import as_mapping, first, for_model, forwarded, returned
 
 
 def test_end_to_end_headers_go_on_in_order_with_repeats():
@@ -33,3 +33,11 @@ def test_reading():
     assert first([(b"Request-Id", b"r"), (b"request-id", b"s")], b"request-id") == "r"
     assert first([], b"x") is None
     assert as_mapping([(b"a", b"\xe9"), (b"a", b"2")]) == {"a": "2"}
+
+
+def test_a_beta_that_a_model_refuses_is_left_out_for_it():
+    long = "context-1m-2025-08-07"
+    sent = [(b"anthropic-beta", f"{long},other-1".encode()), (b"a", b"1")]
+    assert for_model(sent, "claude-haiku-4-5") == [(b"anthropic-beta", b"other-1"), (b"a", b"1")]
+    assert for_model([(b"anthropic-beta", long.encode())], "claude-haiku-4-5") == []
+    assert for_model(sent, "claude-opus-5-5") == sent

@@ -109,6 +109,21 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """What the router does to learn. How it decides is set in [strategies.auto_model]."""
+
+    explore: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Share of sessions (of calls without one) that get a model by chance, where auto_model may "
+            "act: certificates are made of how those went.",
+        ),
+    ] = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sections:
     """The tables of config.toml besides [strategies.*], [prices.*], [providers.*] and [fallbacks]."""
 
@@ -118,6 +133,7 @@ class Sections:
     ledger: Ledger = field(default_factory=Ledger)
     subscription: Subscription = field(default_factory=Subscription)
     proof: Proof = field(default_factory=Proof)
+    routing: Routing = field(default_factory=Routing)
     privacy: Privacy = field(default_factory=Privacy)
     report: Report = field(default_factory=Report)
 
@@ -146,6 +162,7 @@ class Settings:
     ledger: Ledger
     subscription: Subscription
     proof: Proof
+    routing: Routing
     privacy: Privacy
     report: Report
     steps: tuple[Step, ...]

@@ -24,7 +24,7 @@ from underspend.core.money import Money
 from underspend.core.past import Past
 from underspend.core.plan import Decision, Plan
 from underspend.core.ports import Row
-from underspend.core.slots import Slot, after
+from underspend.core.slots import Failure, Slot, after
 from underspend.core.strategy import State
 from underspend.core.usage import Usage
 from underspend.formats import anthropic_request
@@ -38,6 +38,10 @@ from underspend.promptcache.prompt import LONG
 _CONVERSATIONS = 2_000
 _GAPS = 1_000
 _PART = 50
+_FAILURES = 20
+_CHOOSES = "auto_model"
+SLOT = "slot"
+"""Stands in the ledger's `kept_edits` for a block's name where the row is a conversation's slot."""
 
 
 @dataclass(slots=True)
@@ -58,12 +62,15 @@ class _Talk:
     long: int = 0
     long_until: int = 0
     slot: Slot | None = None
+    kept_slot: Slot | None = None
 
-    def pause(self, now: int) -> int | None:
-        """The time since the last call, noted."""
+    def pause(self, now: int, *, noted: bool) -> int | None:
+        """The time since the last call."""
         if self.last is None:
             return None
         gap = max(0, now - self.last)
+        if not noted:
+            return gap
         insort(self.gaps, gap)
         del self.gaps[_GAPS:]
         return gap
@@ -85,15 +92,23 @@ class Acting:
     """Conversations and worlds of one gateway, in memory.
 
     `kept_before` gives a conversation's edits as the ledger has them: after a restart they are made again all the same,
-    since the provider may refuse a prompt that its own replies do not fit any more.
+    since the provider may refuse a prompt that its own replies do not fit any more. With `everything` all conversations
+    are followed, else those of calls that leave the model to us.
     """
 
     def __init__(
-        self, steps: Iterable[Step], prices: Catalogue, kept_before: Callable[[str], Iterable[Row]] = lambda _: ()
+        self,
+        steps: Iterable[Step],
+        prices: Catalogue,
+        kept_before: Callable[[str], Iterable[Row]] = lambda _: (),
+        *,
+        everything: bool = True,
     ) -> None:
+        self.everything = everything
         self._kept_before = kept_before
         self._steps = tuple(step for step in steps if step.strategy.edits)
-        on = [step.strategy.name for step in self._steps if step.state is State.ON]
+        # The router acts on calls that leave it the model, whatever its state.
+        on = [each.strategy.name for each in self._steps if each.state is State.ON or each.strategy.name == _CHOOSES]
         self._anatomist = Anatomist()
         self._worlds = Worlds(on, prices)
         self._talks: OrderedDict[str, _Talk] = OrderedDict()
@@ -108,14 +123,14 @@ class Acting:
         """The blocks of a request."""
         return self._anatomist.anatomy(tools=message.tools, system=message.system, messages=message.messages)
 
-    def conversation(self, call: Call) -> Conversation:
-        """What is known of a call's conversation before it."""
+    def conversation(self, call: Call, *, noted: bool = True) -> Conversation:
+        """What is known of a call's conversation before it; unless it is `noted`, the call is only thought of."""
         key = key_of(call)
-        talk = self._talk(key)
+        talk = self._talk(key, call)
         self._past.until(call.time)
         known = Conversation(
             calls=talk.calls,
-            idle=talk.pause(call.time),
+            idle=talk.pause(call.time, noted=noted),
             gaps=talk.gaps,
             kept=dict(talk.kept),
             model=talk.model,
@@ -130,12 +145,28 @@ class Acting:
 
     def slot(self, call: Call) -> Slot | None:
         """What the conversation of a call was last sent to; None where it begins."""
-        return self._talk(key_of(call)).slot
+        return self._talk(key_of(call), call).slot
 
-    def sent(self, plan: Plan) -> None:
-        """Remember what a conversation is sent to."""
+    def sent(self, plan: Plan) -> Slot:
+        """Remember what a conversation is sent to; its slot then."""
         talk = self._talk(key_of(plan.asked))
         talk.slot = after(talk.slot, plan)
+        return talk.slot
+
+    def failed(self, conversation: str, failures: tuple[Failure, ...]) -> Slot | None:
+        """Remember failures of a conversation's model; its slot then."""
+        talk = self._talk(conversation)
+        if talk.slot is not None and failures:
+            talk.slot = replace(talk.slot, failures=(*talk.slot.failures, *failures)[-_FAILURES:])
+        return talk.slot
+
+    def mended(self, conversation: str) -> Slot | None:
+        """A check has passed: what had failed of the work is mended, unless it was a certain failure; the slot then."""
+        talk = self._talk(conversation)
+        if talk.slot is not None and talk.slot.failures:
+            left = tuple(failure for failure in talk.slot.failures if failure.certain)
+            talk.slot = replace(talk.slot, failures=left)
+        return talk.slot
 
     def measured(self, plan: Plan, body: bytes) -> Plan:
         """The plan with the sizes that edited blocks really have in the body that is sent: strategies only guess."""
@@ -161,6 +192,10 @@ class Acting:
                 name = name_of(plan.asked.blocks[edit.at])
                 self._talk(key).kept[name] = Kept(each.strategy, edit)
                 rows.append(kept_row(key, name, each.strategy, edit, plan.asked.time))
+        talk = self._talk(key)
+        if talk.slot != talk.kept_slot and talk.slot is not None and (talk.kept_slot or _is_away(talk.slot)):
+            talk.kept_slot = talk.slot
+            rows.append(slot_row(key, talk.slot, plan.asked.time))
         return rows
 
     def settle(self, plan: Plan, ended: Ended, paid: Money) -> tuple[Effect, ...]:
@@ -176,10 +211,14 @@ class Acting:
         self._past.add(key, replace(plan.asked, prompt_tokens=usage.prompt), usage.output)
         return effects
 
-    def _talk(self, key: str) -> _Talk:
+    def _talk(self, key: str, call: Call | None = None) -> _Talk:
         found = self._talks.get(key)
         if found is None:
-            found = self._talks[key] = _Talk(kept=dict(kept_of(self._kept_before(key))))
+            # Nothing was kept of a conversation in which no model has spoken yet.
+            begins = call is not None and not any(block.role == "assistant" for block in call.blocks)
+            rows = [] if begins else list(self._kept_before(key))
+            slot = slot_of(rows)
+            found = self._talks[key] = _Talk(kept=dict(kept_of(rows)), slot=slot, kept_slot=slot)
             if len(self._talks) > _CONVERSATIONS:
                 self._talks.popitem(last=False)
         self._talks.move_to_end(key)
@@ -190,6 +229,27 @@ def kept_row(key: str, name: bytes, strategy: str, edit: ContentEdit, at: int) -
     """An edit as a row of the ledger. It holds no text of the prompt."""
     made = json.dumps({"edit": type(edit).__name__, **asdict(edit)})
     return {"conversation": key[:255], "block": name.hex()[:255], "strategy": strategy, "edit": made, "kept_at": at}
+
+
+def slot_row(key: str, slot: Slot, at: int) -> Row:
+    """A slot away from the model asked for, as a row of the ledger: after a restart it stays there."""
+    made = json.dumps({"edit": SLOT, **asdict(replace(slot, failures=()))})
+    return {"conversation": key[:255], "block": SLOT, "strategy": _CHOOSES, "edit": made, "kept_at": at}
+
+
+def slot_of(rows: Iterable[Row]) -> Slot | None:
+    """A conversation's slot among its rows; None where it was never away."""
+    for row in rows:
+        if row["block"] == SLOT:
+            said: dict[str, Any] = json.loads(str(row["edit"]))
+            said.pop("edit", None)
+            with suppress(TypeError):
+                return Slot(**{**said, "failures": ()})
+    return None
+
+
+def _is_away(slot: Slot) -> bool:
+    return slot.model != slot.asked
 
 
 def kept_of(rows: Iterable[Row]) -> Iterator[tuple[bytes, Kept]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from underspend.gateway import refusals
 from underspend.gateway.asgi import App, AsgiRequest, AsgiResponder, Message, Receive, Send, Watch
+from underspend.gateway.feedback import Feedback
 from underspend.gateway.model_list import ModelList
 from underspend.gateway.pipeline import Pipeline
 from underspend.gateway.relay import Relay
@@ -16,6 +17,7 @@ from underspend.gateway.routes import classify
 from underspend.gateway.status import Status
 from underspend.gateway.transport import ClientGoneError
 
+_FEEDBACK = frozenset({b"/feedback", b"/_/feedback"})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", ""})
 
 
@@ -53,11 +55,20 @@ class GatewayApp:
     """ASGI: lifespan is the server's; requests go to the dashboard, the relay or the pipeline."""
 
     def __init__(  # noqa: PLR0913  # what a request may be for
-        self, *, pipeline: Pipeline, relay: Relay, models: ModelList, local: App, door: Door, status: Status
+        self,
+        *,
+        pipeline: Pipeline,
+        relay: Relay,
+        models: ModelList,
+        feedback: Feedback,
+        local: App,
+        door: Door,
+        status: Status,
     ) -> None:
         self._pipeline = pipeline
         self._relay = relay
         self._models = models
+        self._feedback = feedback
         self._local = local
         self._door = door
         self._status = status
@@ -74,6 +85,8 @@ class GatewayApp:
             await refusals.ask_for_key(responder)
         elif why is not None:
             await refusals.forbidden(responder, why)
+        elif request.path in _FEEDBACK and request.method == "POST":
+            await self._feedback.handle(request, responder)
         elif ours:
             await self._local(scope, receive, send)
         elif request.path == b"/" and request.method == "GET" and "text/html" in fields.get("accept", ""):
@@ -81,6 +94,11 @@ class GatewayApp:
             await responder.end()
         else:
             await self._serve(request, responder)
+
+    def stop(self) -> None:
+        """Learn from what is left, when no call comes any more."""
+        if self._pipeline.router is not None:
+            self._pipeline.router.tasks.end_all()
 
     async def _serve(self, request: AsgiRequest, responder: AsgiResponder) -> None:
         try:

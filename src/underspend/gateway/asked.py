@@ -20,7 +20,7 @@ class Asked:
     can be slipped by another path. `login` is whether the client came with a subscription's token. `dialect` is the
     client's, `named` the model as it said it, `to` where that goes. `raw` are the bytes that came, None where the body
     is passed on as it comes. `body` is what edits are made to: `raw`, or it in Anthropic's dialect where a client of
-    another one asks for Claude; `exchange` then leads back.
+    another one asks for Claude; `exchange` then leads back. `follows` is whether strategies may know its conversation.
     """
 
     call: Call
@@ -34,11 +34,17 @@ class Asked:
     message: MessagesRequest | None = field(default=None, repr=False)
     chat: ChatRequest | None = field(default=None, repr=False)
     exchange: Exchange | None = field(default=None, repr=False)
+    follows: bool = False
 
     @property
     def talks(self) -> bool:
         """Whether it is a turn of a conversation that we can read; counting tokens is none."""
         return self.message is not None and self.endpoint != "count_tokens"
+
+    @property
+    def followed(self) -> bool:
+        """Whether it is a turn of a conversation that strategies may know."""
+        return self.follows and self.talks
 
     @property
     def parts(self) -> PromptParts | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from underspend.core.call import BillingMode, Call, Identity
 from underspend.core.errors import CannotCarryError
@@ -16,12 +17,13 @@ from underspend.formats.translation import Exchange
 from underspend.gateway.acting import Acting
 from underspend.gateway.asked import Asked
 from underspend.gateway.carrying import Carrier
-from underspend.gateway.destinations import Candidate, Destinations, preference_of
+from underspend.gateway.destinations import Candidate, Destinations, is_auto
 from underspend.gateway.entries import new_id
 from underspend.gateway.identity import Identifier
 from underspend.gateway.routes import Route
 from underspend.gateway.status import Status
 from underspend.gateway.transport import Request
+from underspend.gateway.wishes import preferred, tags_of
 from underspend.providers.provider import ANTHROPIC
 from underspend.tokens.estimate import Calibration
 
@@ -41,6 +43,8 @@ class Asking:
     """Reads requests. What it cannot read of an Anthropic-style call is forwarded all the same.
 
     With `forward`, calls of another dialect that no provider is configured for go to the upstream as they came.
+    `preference` is that of clients that leave the model to us and say nothing more, `first` the model that each
+    preference has without knowing more: tokens are counted for that one.
     """
 
     identifier: Identifier
@@ -51,15 +55,22 @@ class Asking:
     clock: Clock
     acting: Acting | None = None
     forward: bool = False
+    preference: str = "balanced"
+    first: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, request: Request, route: Route, raw: bytes | None) -> Asked:
         """The request. Raises NobodyHereError for a call of another dialect that cannot be served."""
         if route.dialect != ANTHROPIC:
             return self._strange(request, route, raw or b"")
-        message = self._message(raw)
+        message, came, wanted = self._message(raw), raw, ""
+        if message is not None and raw is not None and is_auto(message.model):
+            wanted, raw = self._left_to_us(request, message.model, raw)
+            if route.endpoint == "count_tokens":
+                raw = anthropic_request.with_model(raw, self.first.get(wanted, message.model))
+            message = self._message(raw)
         named = message.model if message is not None else ""
         candidate = self.destinations.for_client(named)
-        call = self._call(request, route, message, candidate, len(raw) if raw is not None else 0)
+        call = self._call(request, route, message, candidate, len(raw) if raw is not None else 0, wanted)
         return Asked(
             call=call,
             endpoint=route.endpoint,
@@ -67,9 +78,10 @@ class Asking:
             dialect=ANTHROPIC,
             named=named,
             to=candidate.to,
-            raw=raw,
+            raw=came,
             body=raw,
             message=message,
+            follows=self._follows(named),
         )
 
     def _strange(self, request: Request, route: Route, raw: bytes) -> Asked:
@@ -78,7 +90,10 @@ class Asking:
         if chat is None:
             raise NobodyHereError(400, "the request's body is no JSON object")
         candidate = self.destinations.for_stranger(chat.model)
-        if self.forward and (candidate is None or candidate.to.home):
+        wanted = ""
+        if is_auto(chat.model) and route.endpoint in _WITH_BLOCKS:
+            wanted, raw = self._left_to_us(request, chat.model, raw)
+        elif self.forward and (candidate is None or candidate.to.home):
             return self._forwarded(request, route, raw, chat)
         if candidate is None:
             problem = f"no provider is configured for the model {chat.model!r}; add one to config.toml"
@@ -88,7 +103,7 @@ class Asking:
         if route.dialect not in speaks and ANTHROPIC in speaks and route.endpoint != "embeddings":
             exchange = self._translated(route.dialect, raw, candidate)
             message = self._message(exchange.body)
-        call = self._call(request, route, message or chat, candidate, len(raw))
+        call = self._call(request, route, message or chat, candidate, len(raw), wanted)
         return Asked(
             call=call,
             endpoint=route.endpoint,
@@ -101,6 +116,7 @@ class Asking:
             message=message,
             chat=chat,
             exchange=exchange,
+            follows=self._follows(chat.model),
         )
 
     def _forwarded(self, request: Request, route: Route, raw: bytes, chat: ChatRequest) -> Asked:
@@ -133,21 +149,41 @@ class Asking:
             self.status.fault("reader", f"{type(error).__name__}: {error}")
             return None
 
+    def _left_to_us(self, request: Request, named: str, raw: bytes) -> tuple[str, bytes]:
+        """What a client prefers that leaves the model to us, and its body without what says so. Raises as `read`."""
+        try:
+            return preferred(named, request.fields, raw, default=self.preference)
+        except ValueError as error:
+            raise NobodyHereError(400, str(error)) from error
+
+    def _follows(self, model: str) -> bool:
+        """Whether strategies may know the conversation of a call."""
+        return self.acting is not None and (self.acting.everything or is_auto(model))
+
     def _identify(self, request: Request, route: Route, message: MessagesRequest | None) -> Identity:
         try:
-            return self.identifier.identify(request.fields, message, route)
+            identity = self.identifier.identify(request.fields, message, route)
+            tags = tags_of(request.fields)
+            return replace(identity, tags=(*identity.tags, *tags)) if tags else identity
         except Exception as error:  # noqa: BLE001  # fail open: an unknown caller is served too
             self.status.fault("identity", f"{type(error).__name__}: {error}")
             return Identity()
 
-    def _call(
-        self, request: Request, route: Route, asked: MessagesRequest | ChatRequest | None, to: Candidate, size: int
+    def _call(  # noqa: PLR0913, PLR0917  # what a call is made of
+        self,
+        request: Request,
+        route: Route,
+        asked: MessagesRequest | ChatRequest | None,
+        to: Candidate,
+        size: int,
+        preference: str = "",
     ) -> Call:
         message = asked if isinstance(asked, MessagesRequest) else None
         identity = self._identify(request, route, message)
         if to.to.key is not None and identity.billing is not BillingMode.API_KEY:
             identity = replace(identity, billing=BillingMode.API_KEY)  # our key pays, whoever asks
-        anatomy = self._anatomy(message) if route.endpoint in _WITH_BLOCKS else Anatomy()
+        is_looked_at = route.endpoint in _WITH_BLOCKS and self._follows(to.model)
+        anatomy = self._anatomy(message) if is_looked_at else Anatomy()
         if identity.turn is None and anatomy.turn is not None:
             identity = replace(identity, turn=anatomy.turn)
         return Call(
@@ -168,7 +204,7 @@ class Asking:
             identity=identity,
             kind=identity.agent_type or identity.role.value,
             blocks=anatomy.blocks,
-            preference=preference_of(to.model),
+            preference=preference,
         )
 
     def _anatomy(self, message: MessagesRequest | None) -> Anatomy:

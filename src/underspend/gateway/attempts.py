@@ -9,30 +9,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from underspend.core.call import Call
+from underspend.core.edits import Edit, SetEffort, SetModel
 from underspend.core.errors import CannotCarryError, ConfigError
 from underspend.core.plan import Plan
 from underspend.core.reply import Outcome
-from underspend.gateway import headers, refusals
+from underspend.formats import anthropic_edits
+from underspend.formats.adaptation import refused_for_us
+from underspend.gateway import headers, refusals, telling
+from underspend.gateway.acting import Acting
 from underspend.gateway.asked import Asked
 from underspend.gateway.books import Books
 from underspend.gateway.carrying import Carried, Carrier
 from underspend.gateway.circuits import Circuits
 from underspend.gateway.clock import elapsed_us
 from underspend.gateway.destinations import Candidate, Destination, Destinations, sent_to
-from underspend.gateway.entries import Attempt, End, Entry, new_id
+from underspend.gateway.entries import Attempt, End, new_id
+from underspend.gateway.passage import Passage, ended
 from underspend.gateway.passing import again, as_events, pass_back, pass_on, whole
 from underspend.gateway.retry_after import seconds_in
-from underspend.gateway.routes import Route, target_of
+from underspend.gateway.routes import target_of
+from underspend.gateway.routing import Look, Router
 from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
 from underspend.gateway.tap import AT_HOME, Billing, Tap
 from underspend.gateway.transport import (
     RawHeaders,
-    Request,
-    Responder,
     UpstreamCutError,
     UpstreamReply,
     UpstreamUnreachableError,
@@ -40,32 +44,11 @@ from underspend.gateway.transport import (
 from underspend.pricing.forecast import Forecast
 
 _ERRORS = 400
+_OURS = frozenset({400, 404})
+_MODEL_EDITS = (SetModel, SetEffort)
 _TRY_ANOTHER = frozenset({408, 429})
 _SERVERS_FAULT = range(500, 600)
 _LONGEST_ERROR = 1024 * 1024
-
-
-@dataclass(slots=True)
-class Passage:
-    """A call on its way. `entry` is the attempt under way, `plan` as that is sent; `body` is what was edited."""
-
-    request: Request
-    responder: Responder
-    route: Route
-    asked: Asked
-    plan: Plan
-    entry: Entry
-    body: bytes | None
-    to: Destination
-    began: int
-    answer: UpstreamReply | None = field(default=None, repr=False)
-    """What the first target said, to be told to the client where no other can do better."""
-
-    told: Carried | None = None
-    """How that answer leads back."""
-
-    redirected: bool = False
-    """Whether the first target was not even asked, because it had failed often."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +62,16 @@ class Attempts:
     spending: Spending
     forecast: Forecast
     status: Status
+    router: Router | None = None
+    acting: Acting | None = None
+
+    @staticmethod
+    def home_of(look: Look | None, call: Call) -> Call | None:
+        """The call as its client meant it, where the router chose the model; None where it did not."""
+        if look is None or look.routing is None:
+            return None
+        home = look.routing.instead_of
+        return replace(call, model=home.model, provider=home.provider, effort=home.effort or look.call.effort)
 
     def candidates(self, asked: Asked, call: Call, to: Destination) -> list[Candidate]:
         """Whom to ask for a call, in order. Calls of a subscription, and those not read, have only one to ask."""
@@ -114,7 +107,7 @@ class Attempts:
 
     async def _only(self, passage: Passage, candidate: Candidate | None) -> End:
         try:
-            reply, carried = await self._ask(passage, candidate)
+            reply, carried = await self._asked_for_real(passage, candidate)
         except UpstreamUnreachableError as error:
             return await self._unreachable(passage, error)
         except (CannotCarryError, ConfigError, ValueError) as error:
@@ -130,7 +123,7 @@ class Attempts:
             key = _circuit(passage, candidate)
             told = False
             try:
-                reply, carried = await self._ask(passage, candidate)
+                reply, carried = await self._asked_for_real(passage, candidate)
                 told = True
                 if not _tries_another(reply.status):
                     self.circuits.succeeded(key)
@@ -169,9 +162,57 @@ class Attempts:
         entry = self.books.open(
             plan, prompt=passage.entry.prompt, body=passage.asked.raw, held_out=held_out, attempt=attempt
         )
+        entry.followed = failed.followed
         passage.plan, passage.entry = plan, entry
         self.books.settle(failed, replace(end, duration_us=elapsed_us() - passage.began))
         await self.books.intend(entry)
+
+    async def _asked_for_real(
+        self, passage: Passage, candidate: Candidate | None
+    ) -> tuple[UpstreamReply, Carried | None]:
+        """Send the call; once more to the model asked for, where it was refused because of the one we had chosen."""
+        reply, carried = await self._ask(passage, candidate)
+        look, sent = passage.look, passage.entry.plan.call
+        is_first = passage.entry.row.get("attempt_of") is None
+        if reply.status not in _OURS or look is None or not look.leaves or not is_first:
+            return reply, carried
+        home = self.home_of(look, sent)
+        if home is None:
+            return reply, carried
+        body = await whole(reply, passage.entry.tap)
+        why = refused_for_us(reply.status, body, asked=home.model, sent=sent.model)
+        if why is None:
+            return replace(reply, chunks=again(body)), carried
+        tap = passage.entry.tap
+        end = End(outcome=Outcome.ERROR, status=reply.status) if tap is None else ended(tap, reply)
+        look.refused(why)
+        if self.router is not None:
+            self.router.refused(look, sent.model, why, status=reply.status)
+        return await self._sent_home(passage, home, end)
+
+    async def _sent_home(self, passage: Passage, home: Call, end: End) -> tuple[UpstreamReply, Carried | None]:
+        """The call as its client wrote it, as an attempt of its own; what was left out for good stays left out."""
+        asked, first = passage.asked, passage.plan
+        to = self.destinations.planned(asked.call, home, asked.to)
+        kept: list[Edit] = [
+            each.edit for each in first.decisions if each.applied and not isinstance(each.edit, _MODEL_EDITS)
+        ]
+        if asked.call.preference:
+            kept = [SetModel(home.model, why="", provider=home.provider), *kept]
+        body = anthropic_edits.edited(asked.body or b"", kept) if kept else asked.body
+        if self.acting is not None:
+            self.acting.sent(replace(first, call=replace(home, blocks=first.call.blocks)))
+        candidate = Candidate(to=to, model=home.model)
+        await self._next(passage, candidate, end)
+        passage.body = body
+        if to.home and asked.exchange is None:
+            reply = await self._ask_as_it_came(passage, to)
+            billing, carried = _billing_at_home(asked), None
+        else:
+            carried = await self._carried(passage, candidate)
+            reply, billing = await self._ask_carried(passage, carried), carried.billing
+        passage.entry.tap = Tap(reply, self.status.fault, keep=self.books.store_content, billing=billing)
+        return reply, carried
 
     async def _ask(self, passage: Passage, candidate: Candidate | None) -> tuple[UpstreamReply, Carried | None]:
         """Send the call to a candidate; returns at the reply's head.
@@ -179,7 +220,7 @@ class Attempts:
         None is whom and what the client came for; what is sent then is what came, edits apart.
         """
         if candidate is None or _goes_as_it_came(passage, candidate):
-            reply = await self._ask_as_it_came(passage)
+            reply = await self._ask_as_it_came(passage, passage.to)
             billing = _billing_at_home(passage.asked)
             carried = None
         else:
@@ -190,14 +231,16 @@ class Attempts:
         return reply, carried
 
     @staticmethod
-    async def _ask_as_it_came(passage: Passage) -> UpstreamReply:
+    async def _ask_as_it_came(passage: Passage, to: Destination) -> UpstreamReply:
         request, entry = passage.request, passage.entry
         sent: bytes | AsyncIterator[bytes] = request.chunks() if passage.body is None else passage.body
         target = target_of(passage.route, request.query)
         fields = headers.forwarded(request.headers, body_changed=passage.body is not passage.asked.raw)
+        if passage.look is not None:
+            fields = headers.for_model(fields, passage.plan.call.model)
         began = elapsed_us()
         entry.forwarded = True
-        reply = await passage.to.upstream.send(request.method, target, fields, sent)
+        reply = await to.upstream.send(request.method, target, fields, sent)
         entry.first_byte_us = elapsed_us() - began
         return reply
 
@@ -227,15 +270,32 @@ class Attempts:
         if passage.redirected:
             notes = (f"{passage.to.name} was not asked: it had failed too often just before",)
         try:
+            reply, seen, told = await self._told(passage, reply, tap)
             if carried is None:
-                await pass_on(reply, passage.responder, tap)
+                await pass_on(reply, passage.responder, seen, told)
             else:
-                notes = (*notes, *_said(carried.left_out))
-                extra = _served_by(passage.asked, carried)
-                await pass_back(reply, passage.responder, tap, carried, extra, self.status.fault)
+                notes = (*notes, *_said(carried.left_out), *_lost(passage, carried))
+                extra = [*told, *(pair for pair in _served_by(passage.asked, carried) if pair[0] not in dict(told))]
+                silent = seen or Tap(reply, self.status.fault)
+                await pass_back(reply, passage.responder, silent, carried, extra, self.status.fault)
         except UpstreamCutError as error:
-            return _end(tap, reply, outcome=Outcome.CUT, notes=(*notes, str(error)))
-        return _end(tap, reply, notes=notes)
+            if not passage.responder.started:
+                await refusals.unreachable(passage.responder, str(error), dialect=passage.asked.dialect)
+            return ended(tap, reply, outcome=Outcome.CUT, notes=(*notes, str(error)))
+        return ended(tap, reply, notes=notes)
+
+    async def _told(
+        self, passage: Passage, reply: UpstreamReply, tap: Tap
+    ) -> tuple[UpstreamReply, Tap | None, RawHeaders]:
+        """What the client hears of the router's decision, in headers; a whole reply is read first, for its cost."""
+        look = passage.look
+        if look is None or not look.is_told or reply.status >= _ERRORS:
+            return reply, tap, []
+        if tap.stream:
+            estimate = telling.estimate(look, passage.plan.call, self.forecast)
+            return reply, tap, telling.of_stream(look, passage.entry, estimate)
+        body = await whole(reply, tap)
+        return replace(reply, chunks=again(body)), None, telling.of_whole(look, passage.entry, tap.finish(), self.books)
 
     async def _keep(self, passage: Passage, reply: UpstreamReply, carried: Carried | None) -> End:
         """Read the answer of a target that could not serve; the first one's is kept for the client."""
@@ -245,11 +305,11 @@ class Attempts:
         try:
             body = await whole(reply, tap)
         except UpstreamCutError as error:
-            return _end(tap, reply, outcome=Outcome.ERROR, notes=(str(error),))
+            return ended(tap, reply, outcome=Outcome.ERROR, notes=(str(error),))
         if passage.answer is None and len(body) <= _LONGEST_ERROR:
             passage.answer = replace(reply, chunks=again(body))
             passage.told = carried
-        return _end(tap, reply, notes=_said(carried.left_out if carried is not None else ()))
+        return ended(tap, reply, notes=_said(carried.left_out if carried is not None else ()))
 
     async def _tell(self, passage: Passage, end: End) -> None:
         """Nobody could serve: the client gets what the first said, to deal with as it does without us."""
@@ -322,21 +382,13 @@ def _plain(text: str) -> bytes:
     return "".join(each if each.isascii() and each.isprintable() else "?" for each in text).encode()
 
 
+def _lost(passage: Passage, carried: Carried) -> tuple[str, ...]:
+    """What strategies did to a translated call is not in it where it goes on in its client's own words after all."""
+    if passage.asked.exchange is None or carried.exchange is not None:
+        return ()
+    made = [each for each in passage.plan.decisions if each.applied and not isinstance(each.edit, _MODEL_EDITS)]
+    return tuple(f"not carried: what {name} changed" for name in dict.fromkeys(each.strategy for each in made))
+
+
 def _said(left_out: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"not carried: {each}" for each in left_out)
-
-
-def _end(tap: Tap, reply: UpstreamReply, *, outcome: Outcome | None = None, notes: tuple[str, ...] = ()) -> End:
-    metered = tap.finish()
-    if outcome is None:
-        broke_off = tap.stream and metered.has_usage and not metered.complete
-        outcome = Outcome.ERROR if reply.status >= _ERRORS else Outcome.CUT if broke_off else Outcome.OK
-    return End(
-        outcome=outcome,
-        status=reply.status,
-        metered=metered,
-        reply_bytes=tap.size,
-        request_id=tap.request_id,
-        reply_body=tap.body,
-        notes=notes,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from asyncio import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from underspend.core.call import Call
 from underspend.core.evidence import Evidence
@@ -64,7 +64,8 @@ class Books:
             row["held_out"] = True
         if attempt is not None:
             row.update(attempt.columns())
-        entry = Entry(call, plan, row, prompt, body if self.store_content else None)
+        kept = body if self.store_content else None
+        entry = Entry(call, plan, row, prompt, kept)
         self.status.calls += 1
         self.status.in_flight += 1
         if self.live.heard:
@@ -141,7 +142,7 @@ class Books:
 
     def _kept(self, entry: Entry) -> list[Row]:
         """What later calls of the conversation need again, of a call that was sent: however it ended."""
-        if self.acting is None or not entry.forwarded:
+        if self.acting is None or not entry.forwarded or not entry.followed:
             return []
         try:
             return self.acting.keep(entry.plan)
@@ -166,17 +167,26 @@ class Books:
             return self._cost(entry, guess), guess
         return Bill(), None
 
+    def price(self, entry: Entry, metered: Metered, *, model: str | None = None, provider: str = "") -> Money | None:
+        """What a metered reply costs; with `model`, what its tokens would have cost there. None without a price."""
+        other = replace(metered, provider=provider) if provider else metered
+        bill = cost(other, at=entry.call.time, catalogue=self.catalogue, regional=entry.regional, model=model)
+        return bill.total if bill.priced else None
+
     def _cost(self, entry: Entry, metered: Metered) -> Bill:
         return cost(metered, at=entry.call.time, catalogue=self.catalogue, regional=entry.regional)
 
     def _effects(self, entry: Entry, metered: Metered | None, paid: Money) -> tuple[Effect, ...]:
         """What strategies saved on a call; nothing where none could edit it, or where its bill is not known."""
-        if self.acting is None or metered is None or not metered.has_usage or not metered.usage.prompt:
+        if self.acting is None or not entry.followed:
+            return ()
+        if metered is None or not metered.has_usage or not metered.usage.prompt:
             return ()
         sent = entry.call.time
         ended = Ended(sent=sent, began=sent + (entry.first_byte_us or 0), metered=metered)
         try:
-            return self.acting.settle(entry.plan, ended, paid)
+            plan = entry.plan if entry.without is None else replace(entry.plan, asked=entry.without)
+            return self.acting.settle(plan, ended, paid)
         except Exception as error:  # noqa: BLE001  # fail open: the bill stands without its counterfactual
             self.status.fault("counterfactual", f"{type(error).__name__}: {error}")
             return ()

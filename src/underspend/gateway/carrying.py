@@ -7,7 +7,7 @@ what could not be carried is said.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from underspend.core.call import Call
 from underspend.core.errors import CannotCarryError
@@ -17,11 +17,12 @@ from underspend.formats.client_identity import credential
 from underspend.formats.translation import Exchange, Translator
 from underspend.formats.translators import target_of
 from underspend.gateway.asked import Asked
-from underspend.gateway.destinations import Candidate, Destination
+from underspend.gateway.destinations import Candidate, Destination, Destinations
 from underspend.gateway.tap import AT_HOME, Billing
 from underspend.gateway.transport import RawHeaders, Request
 from underspend.providers.keys import Secret
 from underspend.providers.provider import ANTHROPIC, CHAT, GEMINI, RESPONSES, Outgoing
+from underspend.routing.beliefs import Arm
 
 Translators = Callable[[str, str], Translator | None]
 
@@ -113,6 +114,20 @@ class Carrier:
         target = target_of(candidate.model, to.price_list, sent_as=to.model_id(candidate.model))
         return translator.translate(body, target)
 
+    def problem(self, asked: Asked, candidate: Candidate) -> str | None:
+        """Why a conversation had better not go to another provider of its own accord; None where it may.
+
+        Claude Code's auto mode has its own safety checks, which another dialect cannot carry: it would stop and ask.
+        """
+        body = asked.body or b""
+        if b'"safeguards"' in body and ANTHROPIC not in candidate.to.provider.speaks:
+            return "it has safeguards, which cannot be carried there"
+        try:
+            self._in_dialect(asked, body, candidate)
+        except (CannotCarryError, ValueError) as error:
+            return str(error)
+        return None
+
     def _in_dialect(self, asked: Asked, body: bytes, candidate: Candidate) -> tuple[str, Exchange | None, bytes]:
         """The dialect to speak, the way back, and the body in it."""
         speaks = candidate.to.provider.speaks
@@ -140,6 +155,22 @@ class Carrier:
         if translated or chat is None or not chat.stream or chat.wants_usage:
             return body, False
         return chat_request.with_stream_usage(body), True
+
+
+class Refusing:
+    """Why calls cannot go to another provider, for the router. `destinations` are all there are."""
+
+    def __init__(self, destinations: Destinations, carrier: Carrier) -> None:
+        self._destinations, self._carrier = destinations, carrier
+
+    def why(self, asked: Asked, arm: Arm) -> str | None:
+        """Why a call cannot be made to an arm; None where it can."""
+        there = replace(asked.call, model=arm.model, provider=arm.provider)
+        try:
+            to = self._destinations.planned(asked.call, there, asked.to)
+        except LookupError as error:
+            return str(error)
+        return self._carrier.problem(asked, Candidate(to=to, model=arm.model))
 
 
 _COUNTED = frozenset({"count_tokens", "embeddings"})

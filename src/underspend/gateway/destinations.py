@@ -170,13 +170,6 @@ def is_auto(model: str) -> bool:
     return model == _AUTO or model.startswith(f"{_AUTO}:")
 
 
-def preference_of(model: str) -> str:
-    """What a client prefers that leaves the choice to us; empty where it named a model."""
-    if not is_auto(model):
-        return ""
-    return model.partition(":")[2] or "balanced"
-
-
 def sent_to(call: Call, candidate: Candidate) -> Call:
     """The call as it is made to a candidate."""
     return replace(call, model=candidate.model, provider=candidate.to.provider.price_list)

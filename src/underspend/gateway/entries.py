@@ -39,7 +39,11 @@ def new_id() -> str:
 
 @dataclass(slots=True)
 class Entry:
-    """A call that is under way, and what is known of it so far."""
+    """A call that is under way, and what is known of it so far.
+
+    `followed` is whether strategies may know its conversation. `without` is the call as it would have gone without us,
+    where the client left the model to us.
+    """
 
     call: Call
     plan: Plan
@@ -51,6 +55,8 @@ class Entry:
     overhead_us: int | None = None
     forwarded: bool = False
     regional: bool = False
+    followed: bool = True
+    without: Call | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

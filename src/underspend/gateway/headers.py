@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from underspend.gateway.transport import RawHeaders
+from underspend.pricing.capabilities import refused_betas
 
 _HOP_BY_HOP = frozenset(
     {
@@ -28,6 +29,21 @@ def forwarded(headers: RawHeaders, *, body_changed: bool = False) -> RawHeaders:
     named = _connection_tokens(headers)
     skipped = _HOP_BY_HOP | _REPLACED | named | ({b"content-length"} if body_changed else set())
     return [pair for pair in headers if pair[0] not in skipped and not pair[0].startswith(_OURS)]
+
+
+def for_model(headers: RawHeaders, model: str) -> RawHeaders:
+    """The headers of an Anthropic-style request without the betas that a model answers with an error."""
+    made: RawHeaders = []
+    for name, value in headers:
+        if name == b"anthropic-beta":
+            betas = [beta.strip() for beta in value.decode("latin-1").split(",")]
+            refused = refused_betas(betas, model)
+            if refused:
+                left = ",".join(beta for beta in betas if beta not in refused)
+                made += [(name, left.encode("latin-1"))] if left else []
+                continue
+        made.append((name, value))
+    return made
 
 
 def returned(headers: RawHeaders) -> RawHeaders:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from underspend.core import engine
@@ -14,24 +15,29 @@ from underspend.core.engine import Step
 from underspend.core.plan import Plan
 from underspend.core.ports import Clock, Pricing
 from underspend.core.reply import Outcome, Reply
-from underspend.core.strategy import Strategy
+from underspend.core.strategy import State, Strategy
 from underspend.formats import anthropic_edits
-from underspend.gateway import refusals
+from underspend.gateway import refusals, telling
 from underspend.gateway.acting import Acting
 from underspend.gateway.asked import Asked
 from underspend.gateway.asking import Asking, NobodyHereError
-from underspend.gateway.attempts import Attempts, Passage
+from underspend.gateway.attempts import Attempts
 from underspend.gateway.books import Books
 from underspend.gateway.clock import elapsed_us
 from underspend.gateway.dearest import Dearest
-from underspend.gateway.destinations import Destination, sent_to
+from underspend.gateway.destinations import Destination, is_auto, sent_to
 from underspend.gateway.entries import Attempt, End, Entry
 from underspend.gateway.holdout import NOBODY, Holdout
+from underspend.gateway.passage import Passage
 from underspend.gateway.routes import Route
+from underspend.gateway.routing import Deciding, Look, Router
 from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
 from underspend.gateway.transport import BodyTooLargeError, ClientGoneError, Request, Responder
+from underspend.gateway.wishes import is_dry
 from underspend.pricing.forecast import Forecast
+
+_SPEAKING = frozenset({"messages", "chat", "responses"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,11 +56,18 @@ class Pipeline:
     act_on_subscription: bool = False
     acting: Acting | None = None
     holdout: Holdout = NOBODY
+    router: Router | None = None
     needy: Sequence[Step] = field(init=False)
     learners: Sequence[Step] = field(init=False)
+    place: int = field(init=False)
+    """Where among the strategies the router stands."""
 
     def __post_init__(self) -> None:
         """Note which strategies want anything before or after a call: most do not, and this is asked for each call."""
+        places = [at for at, step in enumerate(self.steps) if step.strategy.name == Deciding.name]
+        self.place = places[0] if places else 0
+        if self.router is not None:
+            self.steps = tuple(step for step in self.steps if step.strategy.name != Deciding.name)
         kinds = [(step, type(step.strategy)) for step in self.steps]
         self.needy = [step for step, kind in kinds if kind.needs is not Strategy.needs]
         self.learners = [step for step, kind in kinds if kind.learn is not Strategy.learn]
@@ -71,48 +84,60 @@ class Pipeline:
         except NobodyHereError as error:
             await refusals.not_carried(responder, error.status, str(error), dialect=route.dialect)
             return
-        plan = self._decide(asked)
+        if self.router is not None and asked.endpoint in _SPEAKING and is_dry(request.fields):
+            await self._dry(self.router, asked, responder)
+            return
+        look = self._look(asked)
+        plan = self._decide(asked, look)
         if plan.refusal is not None:
             status = await refusals.refuse(responder, plan.refusal, dialect=asked.dialect)
             self.books.refuse(plan, status, attempt=_attempt(asked, plan, asked.to))
             return
         plan, body, to = self._edit(plan, asked)
-        passage = Passage(request, responder, route, asked, plan, self._open(asked, plan, to), body, to, began)
+        if is_auto(plan.call.model):
+            problem = "no model could be chosen for this call; see `underspend status`"
+            await refusals.not_carried(responder, 400, problem, dialect=asked.dialect)
+            self.spending.settle(plan.asked.id, 0, self.clock.now())
+            return
+        entry = self._open(asked, plan, to, look)
+        await self._forward(Passage(request, responder, route, asked, plan, entry, body, to, began, look=look))
+
+    async def _forward(self, passage: Passage) -> None:
         end = End(outcome=Outcome.INTERRUPTED)
         try:
             await self.books.intend(passage.entry)
-            passage.entry.overhead_us = elapsed_us() - began
+            passage.entry.overhead_us = elapsed_us() - passage.began
             end = await self.attempts.forward(passage)
         except asyncio.CancelledError:
-            end = _unseen_end(passage.entry, responder)
+            end = _unseen_end(passage.entry, passage.responder)
             raise
         except ClientGoneError:
             end = End(outcome=Outcome.ABORTED)
             raise
         finally:
-            reply = self.books.settle(passage.entry, replace(end, duration_us=elapsed_us() - began))
-            self._learn(passage.plan, reply)
+            self._watch(passage, end)
+            reply = self.books.settle(passage.entry, replace(end, duration_us=elapsed_us() - passage.began))
+            self._learn(passage, reply)
 
-    def _decide(self, asked: Asked) -> Plan:
+    def _look(self, asked: Asked, *, noted: bool = True) -> Look | None:
+        """What the router makes of a call; None where it has nothing to do with it."""
+        if self.router is None or self.acting is None or not asked.followed:
+            return None
+        try:
+            may_act = not self._is_left_alone(asked.call)
+            return self.router.look(asked, self.acting, may_act=may_act, noted=noted)
+        except Exception as error:  # noqa: BLE001  # fail open: a call is then sent as it came, or to a plain choice
+            self.status.fault("router", f"{type(error).__name__}: {error}")
+            return self.router.plain(asked) if asked.call.preference else None
+
+    def _decide(self, asked: Asked, look: Look | None) -> Plan:
         """Run the strategies. No other task runs between reading what is held and holding this call's worst case."""
-        call = asked.call
+        call = asked.call if look is None else look.call
         try:
             wanted = {key for step in self.needy for key in step.strategy.needs(call)}
-            spent = {"day": self.spending.today(call.time)} if "day" in wanted else {}
-            pricing = self._pricing(asked)
-            plan = engine.run(
-                call,
-                self._steps_for(call),
-                Context(
-                    now=call.time,
-                    pricing=pricing,
-                    spent=spent,
-                    held=self.spending.held,
-                    conversation=self._conversation(asked),
-                    habits=self.acting.habits if self.acting is not None else Habits(),
-                    slot=self.acting.slot(call) if self.acting is not None and asked.talks else None,
-                ),
-            )
+            pricing = self._pricing(asked, look)
+            context = self._context(asked, look, pricing, wanted)
+            plan = engine.run(call, self._steps_for(call, look), context)
             if wanted and plan.refusal is None:
                 self.spending.hold(call.id, pricing.worst_case(plan.call))
         except Exception as error:  # noqa: BLE001  # fail open: only an explicit refusal stops a call
@@ -122,30 +147,53 @@ class Pipeline:
             self.status.fault(fault.component, fault.message)
         return plan
 
-    def _pricing(self, asked: Asked) -> Pricing:
+    def _context(
+        self, asked: Asked, look: Look | None, pricing: Pricing, wanted: AbstractSet[str], *, noted: bool = True
+    ) -> Context:
+        """What strategies may know; of the conversation nothing where nobody follows it."""
+        call, acting = asked.call, self.acting if asked.followed else None
+        return Context(
+            now=call.time,
+            pricing=pricing,
+            spent={"day": self.spending.today(call.time)} if "day" in wanted else {},
+            held=self.spending.held,
+            conversation=acting.conversation(call, noted=noted) if acting is not None else Conversation(),
+            habits=acting.habits if acting is not None else Habits(),
+            slot=look.slot if look is not None else acting.slot(call) if acting is not None else None,
+            beside=look.beside if look is not None else None,
+            knowing=self.router.learning.knowledge if self.router is not None and look is not None else None,
+            unfit=look.unfit if look is not None else {},
+        )
+
+    def _pricing(self, asked: Asked, look: Look | None) -> Pricing:
         """What calls cost; where others may be asked in place of whom was planned, at worst the dearest of them."""
         destinations = self.attempts.destinations
-        if destinations.plain:
+        if destinations.plain and look is None:
             return self.forecast
 
         def others(call: Call) -> list[Call]:
+            back = [home for home in (self.attempts.home_of(look, call),) if home is not None]
+            if destinations.plain:
+                return back
             to = destinations.planned(asked.call, call, asked.to)
-            return [sent_to(call, each) for each in self.attempts.candidates(asked, call, to)[1:]]
+            return [*back, *(sent_to(call, each) for each in self.attempts.candidates(asked, call, to)[1:])]
 
         return Dearest(self.forecast, others)
 
-    def _steps_for(self, call: Call) -> Sequence[Step]:
-        """Calls on a subscription are observed only, unless the user said otherwise; so are sessions held out."""
-        if call.identity.billing is BillingMode.OAUTH and not self.act_on_subscription:
-            return engine.observing(self.steps)
-        held_out = self.holdout.holds(call.identity.session)
-        return engine.observing(self.steps, limits=False) if held_out else self.steps
+    def _is_left_alone(self, call: Call) -> bool:
+        """Whether a call is only observed: one on a subscription, unless the user said otherwise, or held out."""
+        is_on_plan = call.identity.billing is BillingMode.OAUTH and not self.act_on_subscription
+        return is_on_plan or self.holdout.holds(call.identity.session)
 
-    def _conversation(self, asked: Asked) -> Conversation:
-        """What is known of a call's conversation; counting tokens is no part of one, nor is what we cannot read."""
-        if self.acting is None or not asked.talks:
-            return Conversation()
-        return self.acting.conversation(asked.call)
+    def _steps_for(self, call: Call, look: Look | None) -> Sequence[Step]:
+        """The strategies as they act on a call; the router decides where it looks, whatever the others may do."""
+        steps = self.steps
+        if self._is_left_alone(call):
+            is_on_plan = call.identity.billing is BillingMode.OAUTH and not self.act_on_subscription
+            steps = engine.observing(steps, limits=is_on_plan)
+        if look is None:
+            return steps
+        return (*steps[: self.place], Step(Deciding(look=look), State.ON), *steps[self.place :])
 
     def _edit(self, plan: Plan, asked: Asked) -> tuple[Plan, bytes | None, Destination]:
         """The plan, the bytes it is made of (the client's own, but for the pieces a strategy changed), and where to."""
@@ -161,23 +209,56 @@ class Pipeline:
             self.status.fault("edit", f"{type(error).__name__}: {error}")
             return Plan(asked=plan.asked, call=plan.asked), asked.body, asked.to
 
-    def _open(self, asked: Asked, plan: Plan, to: Destination) -> Entry:
-        if self.acting is not None and asked.talks:
-            self._remember(self.acting, plan)
+    def _open(self, asked: Asked, plan: Plan, to: Destination, look: Look | None) -> Entry:
+        if self.acting is not None and asked.followed:
+            self._remember(self.acting, plan, look)
         held_out = self.holdout.holds(plan.asked.identity.session)
         attempt = _attempt(asked, plan, to)
-        return self.books.open(plan, prompt=asked.parts, body=asked.raw, held_out=held_out, attempt=attempt)
+        entry = self.books.open(plan, prompt=asked.parts, body=asked.raw, held_out=held_out, attempt=attempt)
+        entry.followed = asked.followed
+        entry.without = self.attempts.home_of(look, plan.asked) if plan.asked.preference else None
+        return entry
 
-    def _remember(self, acting: Acting, plan: Plan) -> None:
+    def _remember(self, acting: Acting, plan: Plan, look: Look | None) -> None:
         try:
-            acting.sent(plan)
+            slot = acting.sent(plan)
+            if self.router is not None and look is not None:
+                self.router.sent(look, plan, slot)
         except Exception as error:  # noqa: BLE001  # fail open: the next call is then decided as if it were the first
             self.status.fault("acting", f"{type(error).__name__}: {error}")
 
-    def _learn(self, plan: Plan, reply: Reply) -> None:
+    async def _dry(self, router: Router, asked: Asked, responder: Responder) -> None:
+        """Say what would be done: nothing is sent, billed or remembered."""
+        look = self._look(asked, noted=False)
+        call = asked.call if look is None else look.call
+        context = self._context(asked, look, self._pricing(asked, look), set(), noted=False)
+        await telling.respond(responder, telling.dry(*router.thought(asked, look, call, context)))
+
+    def _watch(self, passage: Passage, end: End) -> None:
+        """Let the router say what it would have done, now that the reply is out."""
+        if self.router is None or passage.look is not None or end.outcome is not Outcome.OK:
+            return
+        try:
+            seen = self.router.watched(passage.asked, passage.plan, self.forecast)
+            if seen is not None:
+                entry = passage.entry
+                entry.plan = replace(entry.plan, decisions=(*entry.plan.decisions, seen))
+        except Exception as error:  # noqa: BLE001  # fail open: nothing hangs on it
+            self.status.fault("router", f"{type(error).__name__}: {error}")
+
+    def _learn(self, passage: Passage, reply: Reply) -> None:
+        try:
+            if self.router is not None and self.acting is not None:
+                now = self.clock.now()
+                if passage.look is not None:
+                    self.router.ended(passage.look, self.acting, reply, passage.entry.plan.call, now)
+                else:
+                    self.router.watched_end(passage.asked, reply, now)
+        except Exception as error:  # noqa: BLE001  # fail open: nothing is learned of this call
+            self.status.fault("router", f"{type(error).__name__}: {error}")
         for step in self.learners:
             try:
-                step.strategy.learn(plan.call, reply, Context(now=self.clock.now(), pricing=self.forecast))
+                step.strategy.learn(passage.plan.call, reply, Context(now=self.clock.now(), pricing=self.forecast))
             except Exception as error:  # noqa: BLE001  # fail open
                 self.status.fault(f"strategy {step.strategy.name}", f"{type(error).__name__}: {error}")
 

@@ -30,13 +30,15 @@ from underspend.gateway.asgi import App
 from underspend.gateway.asking import Asking
 from underspend.gateway.attempts import Attempts, target_name
 from underspend.gateway.books import Books
-from underspend.gateway.carrying import Carrier
+from underspend.gateway.carrying import Carrier, Refusing
 from underspend.gateway.circuits import Circuits
 from underspend.gateway.clock import SystemClock
 from underspend.gateway.credentials import KeyHasher, secret_at
 from underspend.gateway.destinations import Destinations
+from underspend.gateway.feedback import Feedback
 from underspend.gateway.holdout import Holdout
 from underspend.gateway.identity import Identifier
+from underspend.gateway.learning import Learning, learned
 from underspend.gateway.live import Live
 from underspend.gateway.memory import keep_large_blocks, settle_in
 from underspend.gateway.model_list import ModelList
@@ -44,6 +46,7 @@ from underspend.gateway.pipeline import Pipeline
 from underspend.gateway.reaching import destinations_of, opened
 from underspend.gateway.recovery import settle_interrupted
 from underspend.gateway.relay import Relay
+from underspend.gateway.routing import Router, may_edit, router_step
 from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
 from underspend.pricing.catalogue import Catalogue, catalogue
@@ -51,6 +54,7 @@ from underspend.pricing.forecast import Forecast
 from underspend.stores.database import open_database
 from underspend.stores.ledger import SqlLedger
 from underspend.stores.lock import exclusive
+from underspend.stores.routing import RoutingRows
 from underspend.tokens.estimate import Calibration
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -153,6 +157,15 @@ class _Frame:
     status: Status
 
 
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """What outlives a gateway."""
+
+    ledger: SqlLedger
+    engine: Engine
+    learning: Learning
+
+
 def _frame(settings: Settings, url: str, clock: Clock) -> _Frame:
     status = Status(clock=clock, version=version("underspend"), listening=url, upstream=settings.upstream.anthropic)
     return _Frame(clock, Live(), status)
@@ -175,7 +188,9 @@ def _make(settings: Settings, dashboard: Callable[[Parts], App], stack: ExitStac
     stack.enter_context(ledger)
     settle_interrupted(ledger, prices, frame.clock)
     local = dashboard(_parts(engine, settings, frame))
-    app = _app(settings, frame, ledger, prices, destinations, local=local)
+    learning = stack.enter_context(learned(RoutingRows(engine), settings.steps, frame.status.fault))
+    app = _app(settings, frame, _Stores(ledger, engine, learning), prices, destinations, local=local)
+    stack.callback(app.stop)
     return with_lifespan(app, lambda: opened(destinations))
 
 
@@ -186,15 +201,14 @@ def _parts(engine: Engine, settings: Settings, frame: _Frame) -> Parts:
 def _app(  # noqa: PLR0913  # the one place where the parts meet
     settings: Settings,
     frame: _Frame,
-    ledger: SqlLedger,
+    stores: _Stores,
     prices: Catalogue,
     destinations: Destinations,
     *,
     local: App,
 ) -> GatewayApp:
-    edit = [step for step in settings.steps if step.state is not State.OFF and step.strategy.edits]
-    is_needed = edit or ledger.has_kept_edits(frame.clock.now() - _KEPT_MICROS)
-    acting = Acting(settings.steps, prices, ledger.kept_edits) if is_needed else None
+    ledger = stores.ledger
+    everything = may_edit(settings.steps) or ledger.has_kept_edits(frame.clock.now() - _KEPT_MICROS)
     books = Books(
         ledger=ledger,
         catalogue=prices,
@@ -205,12 +219,14 @@ def _app(  # noqa: PLR0913  # the one place where the parts meet
         calibration=Calibration(),
         upstream=destinations.home.host,
         store_content=settings.privacy.store_content,
-        acting=acting,
+        acting=Acting(settings.steps, prices, ledger.kept_edits, everything=everything),
     )
     identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
     home = destinations.home.upstream
+    pipeline = _pipeline(settings, books, destinations, identifier, stores.learning)
     return GatewayApp(
-        pipeline=_pipeline(settings, books, destinations, identifier),
+        pipeline=pipeline,
+        feedback=Feedback(pipeline.router, stores.engine),
         relay=Relay(upstream=home, books=books, identifier=identifier, status=frame.status),
         models=_model_list(settings, destinations, prices, frame.clock),
         local=local,
@@ -219,44 +235,59 @@ def _app(  # noqa: PLR0913  # the one place where the parts meet
     )
 
 
-def _pipeline(settings: Settings, books: Books, destinations: Destinations, identifier: Identifier) -> Pipeline:
+def _pipeline(
+    settings: Settings, books: Books, destinations: Destinations, identifier: Identifier, learning: Learning
+) -> Pipeline:
     carrier = Carrier(translator)
     said, status, clock = settings.circuits, books.status, books.clock
+    circuits = Circuits(clock, failures=said.failures, open_seconds=said.open_seconds)
+    status.circuits = lambda: [target_name(key) for key in circuits.open_now()]
+    refuses = Refusing(destinations, carrier).why
+    router = Router(router_step(settings.steps), learning, explore=settings.routing.explore, refuses=refuses)
+    asking = Asking(
+        identifier=identifier,
+        destinations=destinations,
+        carrier=carrier,
+        calibration=books.calibration,
+        status=status,
+        clock=clock,
+        acting=books.acting,
+        forward=settings.upstream.openai == "forward",
+        preference=router.strategy.preference.value,
+        first=router.first,
+    )
+    return _joined(settings, books, asking, router, circuits)
+
+
+def _joined(settings: Settings, books: Books, asking: Asking, router: Router, circuits: Circuits) -> Pipeline:
+    """The pipeline of parts that are there."""
     # A limit has to hold for the dearest way that a call may take.
     regional = any(provider.is_regional("") for provider in settings.providers)
     forecast = Forecast(books.catalogue, places=("regional",) if regional else ())
-    circuits = Circuits(clock, failures=said.failures, open_seconds=said.open_seconds)
-    status.circuits = lambda: [target_name(key) for key in circuits.open_now()]
     return Pipeline(
-        asking=Asking(
-            identifier=identifier,
-            destinations=destinations,
-            carrier=carrier,
-            calibration=books.calibration,
-            status=status,
-            clock=clock,
-            acting=books.acting,
-            forward=settings.upstream.openai == "forward",
-        ),
+        asking=asking,
         attempts=Attempts(
             books=books,
-            destinations=destinations,
-            carrier=carrier,
+            destinations=asking.destinations,
+            carrier=asking.carrier,
             circuits=circuits,
             spending=books.spending,
             forecast=forecast,
-            status=status,
+            status=books.status,
+            router=router,
+            acting=books.acting,
         ),
         books=books,
         steps=settings.steps,
         forecast=forecast,
         spending=books.spending,
-        status=status,
-        clock=clock,
+        status=books.status,
+        clock=books.clock,
         body_limit=settings.gateway.body_limit_mb * 1024 * 1024,
         act_on_subscription=settings.subscription.act,
         acting=books.acting,
         holdout=Holdout(settings.proof.holdout),
+        router=router,
     )
 
 

@@ -130,8 +130,9 @@ class SqlLedger:
         return []
 
     def has_kept_edits(self, since: int) -> bool:
-        """Whether any edit was kept at or after an instant (µs since the epoch)."""
-        found = select(schema.kept_edits.c.block).where(schema.kept_edits.c.kept_at >= since).limit(1)
+        """Whether any edit was kept at or after an instant (µs since the epoch); a router's slots are none."""
+        table = schema.kept_edits
+        found = select(table.c.block).where(table.c.kept_at >= since, table.c.block != "slot").limit(1)
         with self._engine.connect() as connection:
             return connection.execute(found).first() is not None
 

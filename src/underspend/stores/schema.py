@@ -151,6 +151,16 @@ kept_edits = Table(
     sqlite_with_rowid=False,
 )
 
+routing = Table(
+    "routing",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("key", String(512), primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What routing has learned, as rows of `routing.rows`."""
+
 blocks = Table(
     "blocks",
     metadata,

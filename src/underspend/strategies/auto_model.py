@@ -23,7 +23,7 @@ from underspend.core.routing import (
     may_be_warm,
     thinking_in,
 )
-from underspend.core.strategy import Strategy
+from underspend.core.strategy import State, Strategy
 from underspend.pricing.capabilities import capabilities, default_tiers, tokens_elsewhere
 from underspend.routing.beliefs import Arm, Belief, Knowing, Standing
 from underspend.routing.decisions import (
@@ -41,8 +41,7 @@ from underspend.routing.decisions import (
     task_of,
 )
 
-_THOUSAND = 1_000
-_PERCENT = 100
+_THOUSAND, _PERCENT = 1_000, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +56,7 @@ class AutoModel(Strategy):
     """
 
     name: ClassVar[str] = "auto_model"
+    default_state: ClassVar[State] = State.SHADOW
     mode: Mode = Mode.OBSERVE
     preference: Preference = Preference.BALANCED
     tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -80,13 +80,15 @@ class AutoModel(Strategy):
 
     def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:
         """The slot's model, its effort, thinking of other models left out; only words where the mode says so."""
-        routing = self.route(call, ctx)
+        return self.made_of(self.route(call, ctx), call, ctx)
+
+    def made_of(self, routing: Routing | None, call: Call, ctx: Context) -> Iterator[Edit]:
+        """What a decision does to a call."""
         if routing is not None and routing.acts:
             yield from _edits(routing, call)
         elif routing is not None and routing.changes:
             yield Warn(why=routing.reason)
-        is_left = bool(routing and routing.acts and routing.leaves_model)
-        yield from self._thinking_left_out(call, ctx, all_of_it=is_left)
+        yield from self._thinking_left_out(call, ctx, all_of_it=bool(routing and routing.acts and routing.leaves_model))
 
     def route(self, call: Call, ctx: Context) -> Routing | None:
         """What becomes of a call and why; None where routing does not concern it. Pure: a dry run is this alone."""
@@ -289,8 +291,7 @@ class _Choice:
         found, slot, router = self._candidate(arm), self._ctx.slot, self._router
         if arm == self._current or found.why_not:
             return found
-        has_failed = slot is not None and (slot.escalations or slot.unanswered)
-        if has_failed and router.level(arm) < router.level(self._current):
+        if slot and (slot.escalations or slot.unanswered) and router.level(arm) < router.level(self._current):
             return replace(found, why_not="work like it failed there")
         if arm == self._home:
             return found
@@ -347,8 +348,7 @@ class _Choice:
             # The list is believed for how cheap it can be, the bills for how dear.
             cost = max(listed if known else cost, by_task)
         worse = round(max(0, self._belief(self._home).quality - there.quality) * _THOUSAND)
-        again = self._listed(self._home, outlook) or 0
-        return cost + again * worse // _THOUSAND
+        return cost + (self._listed(self._home, outlook) or 0) * worse // _THOUSAND
 
     def _listed(self, arm: Arm, outlook: Outlook, *, warm: int | None = None) -> Money | None:
         """The calls ahead by the price list, at the length the prompt will have; None where it has no price."""

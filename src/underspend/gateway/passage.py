@@ -1,0 +1,61 @@
+"""A call on its way, and how an attempt of it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from underspend.core.plan import Plan
+from underspend.core.reply import Outcome
+from underspend.gateway.asked import Asked
+from underspend.gateway.carrying import Carried
+from underspend.gateway.destinations import Destination
+from underspend.gateway.entries import End, Entry
+from underspend.gateway.routes import Route
+from underspend.gateway.routing import Look
+from underspend.gateway.tap import Tap
+from underspend.gateway.transport import Request, Responder, UpstreamReply
+
+_ERRORS = 400
+
+
+@dataclass(slots=True)
+class Passage:
+    """A call on its way. `entry` is the attempt under way, `plan` as that is sent; `body` is what was edited."""
+
+    request: Request
+    responder: Responder
+    route: Route
+    asked: Asked
+    plan: Plan
+    entry: Entry
+    body: bytes | None
+    to: Destination
+    began: int
+    answer: UpstreamReply | None = field(default=None, repr=False)
+    """What the first target said, to be told to the client where no other can do better."""
+
+    told: Carried | None = None
+    """How that answer leads back."""
+
+    redirected: bool = False
+    """Whether the first target was not even asked, because it had failed often."""
+
+    look: Look | None = None
+    """What the router made of the call; None where it had nothing to do with it."""
+
+
+def ended(tap: Tap, reply: UpstreamReply, *, outcome: Outcome | None = None, notes: tuple[str, ...] = ()) -> End:
+    """The end of an attempt whose reply came, as far as it came."""
+    metered = tap.finish()
+    if outcome is None:
+        broke_off = tap.stream and metered.has_usage and not metered.complete
+        outcome = Outcome.ERROR if reply.status >= _ERRORS else Outcome.CUT if broke_off else Outcome.OK
+    return End(
+        outcome=outcome,
+        status=reply.status,
+        metered=metered,
+        reply_bytes=tap.size,
+        request_id=tap.request_id,
+        reply_body=tap.body,
+        notes=notes,
+    )
