@@ -3,7 +3,7 @@ from decimal import Decimal
 
 from sqlalchemy import insert
 
-from reports.ledger_rows import add_call
+from reports.ledger_rows import add_call, add_decision
 from underspend.stores.schema import effects
 
 SHOWN = """\
@@ -50,3 +50,11 @@ def test_sessions_left_alone(run, filled):
     output = run("savings").output
     assert "left alone" in output
     assert "saved a turn (95 %:" in output
+
+
+def test_what_the_router_noted(run, filled):
+    add_decision(
+        filled, "bbbb2222", strategy="auto_model", applied=False, before_pico=2 * 10**12, after_pico=5 * 10**11
+    )
+    assert "1 change of model that routing would have made; expected to save $1.50." in run("savings").output
+    assert json.loads(run("savings", "--json").stdout)["noted"] == {"times": 1, "expected_usd": 1.5}

@@ -1,7 +1,7 @@
 import pytest
 from sqlalchemy import insert
 
-from reports.ledger_rows import DOLLAR, add_call, us
+from reports.ledger_rows import DOLLAR, add_call, add_decision, us
 from underspend.reports.filters import Filter
 from underspend.reports.savings import savings, savings_shape
 from underspend.stores.schema import decisions, effects
@@ -74,4 +74,15 @@ def test_few_sessions_say_nothing(ledger):
 
 def test_the_shape_keeps_the_three_apart(ledger):
     add_call(ledger, "a", "2026-11-20T10:00:00+00:00", TOKENS)
-    assert list(savings_shape(savings(ledger))) == ["billed", "simulated", "holdout"]
+    assert list(savings_shape(savings(ledger))) == ["billed", "simulated", "noted", "holdout"]
+
+
+def test_what_the_router_would_have_done_counts_as_noted_only(ledger):
+    add_call(ledger, "a", "2026-11-20T10:00:00+00:00", TOKENS)
+    more = {"before_pico": 9, "after_pico": 4}
+    add_decision(ledger, "a", 0, strategy="auto_model", applied=False, **more)
+    add_decision(ledger, "a", 1, strategy="auto_model", applied=True, **more)
+    add_decision(ledger, "a", 2, strategy="model_rules", applied=False, **more)
+    made = savings(ledger)
+    assert (made.noted.times, made.noted.amount) == (1, 5)
+    assert list(made.strategies) == []

@@ -48,6 +48,11 @@ def _show(made: Savings) -> None:
     )
     out.print()
     _show_strategies(out, made)
+    if made.noted.times:
+        times = f"{made.noted.times:,} change{'s' if made.noted.times != 1 else ''} of model"
+        out.print(f"Noted      {times} that routing would have made; expected to save {money.show(made.noted.amount)}.")
+        out.print("The router only observes: strategies.auto_model.mode says more.", style=QUIET)
+        out.print()
     _show_holdout(out, made.holdout)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import Any
 
 from sqlalchemy import Connection, Engine, case, func, select
 
+from underspend.core.edits import SetModel
 from underspend.core.money import Money
 from underspend.reports.filters import SOURCE, Filter
 from underspend.reports.shapes import usd
 from underspend.reports.spend import total
 from underspend.reports.sums import Sums
 from underspend.stores.schema import calls, decisions, effects
+from underspend.strategies.auto_model import AutoModel
 
 _NORMAL_95 = 1.96
 _FEWEST = 5
@@ -31,6 +33,17 @@ class Saved:
     strategy: str
     amount: Money
     edits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """What the router would have done while it only observes: how often, and what it expected that to save.
+
+    The amount is from each session's or agent's beginning to its expected end, the cache it must write included.
+    """
+
+    times: int = 0
+    amount: Money = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +84,13 @@ class Savings:
     """The three ways side by side.
 
     `billed` are the calls as the provider charged them, with the simulated `without_us`; `strategies` the largest
-    amount first; `holdout` is None where no session was left alone.
+    amount first; `holdout` is None where no session was left alone. `noted` is of what was not done.
     """
 
     billed: Sums
     strategies: Sequence[Saved]
     holdout: Holdout | None
+    noted: Noted = field(default_factory=Noted)
 
 
 def savings(engine: Engine, where: Filter | None = None) -> Savings:
@@ -85,7 +99,8 @@ def savings(engine: Engine, where: Filter | None = None) -> Savings:
     with engine.connect() as connection:
         by_strategy = _by_strategy(connection, where)
         holdout = _holdout(connection, where)
-    return Savings(billed=total(engine, where), strategies=by_strategy, holdout=holdout)
+        noted = _noted(connection, where)
+    return Savings(billed=total(engine, where), strategies=by_strategy, holdout=holdout, noted=noted)
 
 
 def _by_strategy(connection: Connection, where: Filter) -> list[Saved]:
@@ -99,6 +114,15 @@ def _by_strategy(connection: Connection, where: Filter) -> list[Saved]:
     edits = {row.strategy: int(row.edits) for row in connection.execute(counted)}
     made = [Saved(strategy=name, amount=amount, edits=edits.get(name, 0)) for name, amount in amounts.items()]
     return sorted(made, key=lambda each: (-each.amount, each.strategy))
+
+
+def _noted(connection: Connection, where: Filter) -> Noted:
+    source = SOURCE.join(decisions, decisions.c.call_id == calls.c.id)
+    amount = func.sum(decisions.c.before_pico - decisions.c.after_pico)
+    query = select(func.count(), amount).select_from(source)
+    router = (decisions.c.strategy == AutoModel.name, decisions.c.edit == SetModel.__name__)
+    row = connection.execute(query.where(*where.conditions(), *router, decisions.c.applied.is_(False))).one()
+    return Noted(times=int(row[0]), amount=int(row[1] or 0))
 
 
 def _holdout(connection: Connection, where: Filter) -> Holdout | None:
@@ -148,6 +172,7 @@ def savings_shape(made: Savings) -> dict[str, Any]:
                 for each in made.strategies
             ],
         },
+        "noted": {"times": made.noted.times, "expected_usd": usd(made.noted.amount)},
         "holdout": None
         if held is None
         else {
