@@ -5,6 +5,9 @@ from sessions import run
 from test_claude_code import agents, tools, work_loop
 
 CONFIG = """
+[routing]
+explore = 0
+
 [strategies.auto_model]
 state = "on"
 mode = "aggressive"
