@@ -138,3 +138,11 @@ def test_any_file_and_variable_load_or_are_one_line(
         assert len(str(error).splitlines()) == 1  # noqa: PT017  # either outcome is right
         return
     assert settings.gateway.port == int(value)
+
+
+def test_strategies_may_be_left_out_where_none_is_named(home: Path) -> None:
+    assert load(home=home, environ={}, steps=False).steps == ()
+    assert load(home=home, environ={}, steps=False).report == load(home=home, environ={}).report
+    home.joinpath("config.toml").write_text("[strategies.never_met]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="no strategy never_met"):
+        load(home=home, environ={}, steps=False)

@@ -117,14 +117,22 @@ def claimed(seen: Iterable[Seen], bills: Mapping[str, Bill], *, only: Callable[[
             if once.setdefault(place, claim) is not claim:
                 again.setdefault(place, []).append(claim)
     found.outside = {name: amount for name, amount in found.outside.items() if amount}
+    free = found.free
     for place, claim in once.items():
-        _settle(found, bills.get(place[0], _NO_BILL).lane(place[1]), [claim, *again.get(place, ())])
+        cost = bills.get(place[0], _NO_BILL).lane(place[1])
+        name, amount = claim
+        if place in again:
+            _settle(found, cost, [claim, *again[place]])
+        elif amount > cost:
+            found.contested.append((cost, [claim]))
+        else:
+            free[name] = free.get(name, 0) + amount
     return found
 
 
 def _settle(found: Claims, cost: Money, claims: list[tuple[str, Money]]) -> None:
-    """Add the claims on one place that cost so much."""
-    if (claims[0][1] if len(claims) == 1 else _most(claims)) > cost:
+    """Add several claims on one place that cost so much."""
+    if _most(claims) > cost:
         found.contested.append((cost, claims))
         return
     for name, amount in claims:

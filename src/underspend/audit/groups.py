@@ -83,7 +83,19 @@ def by_kind(found: Iterable[Cell]) -> list[Cells]:
         )
         for cell in found
     ]
-    return [added({place[index]: row} for place, row in rows) for index in range(len(KINDS))]
+    whole = _summed([row for _, row in rows]) if rows else []
+    found_by: list[Cells] = []
+    for index in range(len(KINDS)):
+        names = {place[index] for place, _ in rows}
+        # Most parts are one session of one project, and much else of them is alike too.
+        found_by.append(
+            dict.fromkeys(names, whole) if len(names) == 1 else added({place[index]: row} for place, row in rows)
+        )
+    return found_by
+
+
+def _summed(rows: Sequence[Counts]) -> Counts:
+    return [*map(sum, zip(*rows, strict=True))] if len(rows) > 1 else rows[0]
 
 
 def added(parts: Iterable[Mapping[str, Counts]]) -> Cells:
@@ -92,7 +104,7 @@ def added(parts: Iterable[Mapping[str, Counts]]) -> Cells:
     for part in parts:
         for name, counts in part.items():
             rows.setdefault(name, []).append(counts)
-    return {name: [*map(sum, zip(*those, strict=True))] if len(those) > 1 else those[0] for name, those in rows.items()}
+    return {name: _summed(those) for name, those in rows.items()}
 
 
 def grouped(parts: Sequence[Sequence[Mapping[str, Counts]]]) -> dict[str, dict[str, Totals]]:

@@ -22,7 +22,8 @@ WORTH_A_PROCESS = 24_000_000
 class Hands:
     """Reads files by their index among the sources, and looks at groups of those that were read.
 
-    `members` says of each file that was read where it stands, `unreadable` which could not be.
+    `members` says of each file that was read where it stands, `unreadable` which could not be. `packed` are the parts
+    that the second process made, as it handed them over, by their groups.
     """
 
     def __init__(self, sources: Sequence[Source], progress: Progress | None = None) -> None:
@@ -33,6 +34,7 @@ class Hands:
         self._extracts: dict[int, Extract] = {}
         self._second: Second | None = None
         self._done = 0
+        self.packed: dict[Sequence[int], bytes] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +102,9 @@ class Hands:
         if self._second is not None:
             from underspend.audit.part import unpack
 
-            found.update(zip(sorted(far), map(unpack, self._second.parts()), strict=False))
+            for number, packed in zip(sorted(far), self._second.parts(), strict=False):
+                self.packed[tuple(groups[number])] = packed
+                found[number] = unpack(packed)
         return [found.get(number) or self._look_at(group, looking) for number, group in enumerate(groups)]
 
     def _look_at(self, group: Sequence[int], looking: Looking) -> Part:

@@ -155,7 +155,8 @@ def _to_keep(kept: Kept, old: _Old, hands: Hands, made: Mapping[Group, Part], pr
     parts = {group: part for group, part in old.parts.items() if group not in made}
     for group, found_anew in made.items():
         if hands.unreadable.isdisjoint(group):
-            parts[group] = KeptPart([], prints.of(group), msgspec.Raw(pack(found_anew)))
+            packed = hands.packed.get(group) or pack(found_anew)
+            parts[group] = KeptPart([], prints.of(group), msgspec.Raw(packed))
     members: list[Member] = []
     found: list[KeptPart] = []
     for group, part in sorted(parts.items()):

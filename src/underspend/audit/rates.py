@@ -19,18 +19,23 @@ class CatalogueRates(RateSource):
     A reply that wrote for an hour lives for an hour; one that only read lives as long as what its timeline wrote last.
     """
 
-    __slots__ = ("_at", "_history", "_lifetimes", "_listed", "_model", "_prices", "_prompt", "_rates")
+    __slots__ = ("_always", "_at", "_history", "_lifetimes", "_listed", "_model", "_prices", "_prompt", "_rates")
 
     def __init__(self, history: History, prices: Catalogue | None = None) -> None:
         self._history = history
         self._prices = prices or catalogue()
         self._lifetimes: dict[str, int] | None = None
         self._listed: dict[str, Model | None] = {}
+        self._always: dict[str, Rates] = {}
         self._model, self._at, self._prompt = "", 0, -1
         self._rates: Rates | None = None
 
     def rate(self, model: str, lane: Lane, at: int, prompt_tokens: int) -> Money | None:
         """Pico-dollars per token at the standard tier; None for a model without a known price."""
+        always = self._always.get(model)
+        if always is not None:
+            found: Money | None = getattr(always, FIELDS[lane])
+            return found
         # Advisors ask for several lanes of a reply, one after the other.
         if at != self._at or prompt_tokens != self._prompt or model != self._model:
             self._model, self._at, self._prompt = model, at, prompt_tokens
@@ -43,6 +48,8 @@ class CatalogueRates(RateSource):
             listed = self._listed[model]
         except KeyError:
             listed = self._listed[model] = self._prices.find(model, provider="anthropic")
+            if listed is not None and listed.rows[0].is_plain:
+                self._always[model] = listed.rows[0].rates
         return None if listed is None else listed.standard_rates(at, prompt_tokens)
 
     def ttl_micros(self, reply: Answered) -> int:

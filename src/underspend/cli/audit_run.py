@@ -42,7 +42,7 @@ class Run:
         from underspend.reports.periods import zone
 
         self._options, self._now, self._short = options, now, short
-        self._settings = load()
+        self._settings = load(steps=False)
         named = list(options.get("roots") or ())
         self.roots = named or default_roots(os.environ, sys.platform)
         self._uses_ledger = not named and not options.get("no_keep")
@@ -182,9 +182,11 @@ class Run:
 
         That is asked for again where a transcript went, and once a day while some replies are too young for it.
         """
+        if not self._uses_ledger:
+            return made
         from underspend.audit.ledger_glance import identity
 
-        ledger = identity(self._settings.ledger.url) if self._uses_ledger else ""
+        ledger = identity(self._settings.ledger.url)
         if not ledger:
             return made
         kept, wanted = made.kept, asked_of(ledger, made.kept.losses)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -15,10 +14,10 @@ import msgspec
 
 from underspend.config import paths
 from underspend.config.schema import Origin, Sections, Settings
-from underspend.config.steps import steps_from
 from underspend.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from underspend.core.engine import Step
     from underspend.providers.provider import Provider
 
 _ENV = "UNDERSPEND_"
@@ -31,40 +30,44 @@ def load(
     flags: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
     text: str | None = None,
+    steps: bool = True,
 ) -> Settings:
     """The settings in force. `flags` are dotted names ("gateway.port") with values, None meaning not given.
 
     Environment variables are UNDERSPEND_<SECTION>_<KEY>, as in UNDERSPEND_GATEWAY_PORT=4200. Raises ConfigError
     naming the file and line, the variable or the flag that is wrong. `text` stands for the file's own, to be tried.
+    Without `steps` strategies that no table names are left out: to make them takes as long as all else here.
     """
     where = paths.find(home)
     text = _text(where.config_file) if text is None else text
     table = _parsed(text, where.config_file)
-    said: dict[str, tuple[object, str]] = {}
-    for name, value in _flat(table):
-        said[name] = (value, f"{where.config_file}:{_line(text, name)}")
-    for name in _names():
-        variable = _ENV + name.replace(".", "_").upper()
-        if (value := (environ if environ is not None else os.environ).get(variable)) is not None:
-            said[name] = (value, f"${variable}")
-    for name, given in (flags or {}).items():
-        if given is not None:
-            said[name] = (given, f"--{name.rpartition('.')[2].replace('_', '-')}")
+    at = partial(_at, where.config_file, text)
+    said = {name: (value, at(name)) for name, value in _flat(table)}
+    said |= _said_elsewhere(environ if environ is not None else os.environ, flags or {})
     sections, origins = _resolve(said)
     if not sections.ledger.url:
         sections = replace(sections, ledger=replace(sections.ledger, url=f"sqlite:///{where.ledger}"))
-    at = partial(_at, where.config_file, text)
-    steps, step_origins = steps_from(table.get("strategies", {}), at)
+    made, step_origins = _steps(table, at) if steps or "strategies" in table else ((), [])
     elsewhere = _elsewhere(table, at)
     return Settings(
         paths=where,
         **{section.name: getattr(sections, section.name) for section in fields(Sections)},
-        steps=steps,
+        steps=made,
         prices=_price_overrides(table, where.config_file, text),
         providers=elsewhere.providers,
         fallbacks=elsewhere.fallbacks,
         origins=(*origins, *step_origins, *elsewhere.origins),
     )
+
+
+def _said_elsewhere(environ: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, tuple[object, str]]:
+    """What the environment says, and the flags over it."""
+    variables = {name: _ENV + name.replace(".", "_").upper() for name in _names()}
+    said: dict[str, tuple[object, str]] = {
+        name: (environ[variable], f"${variable}") for name, variable in variables.items() if variable in environ
+    }
+    given = {name: value for name, value in flags.items() if value is not None}
+    return said | {name: (value, f"--{name.rpartition('.')[2].replace('_', '-')}") for name, value in given.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,12 @@ def _elsewhere(table: Mapping[str, Any], at: Callable[[str], str]) -> _Elsewhere
     return _Elsewhere(providers, fallbacks, (*provider_origins, *fallback_origins))
 
 
+def _steps(table: Mapping[str, Any], at: Callable[[str], str]) -> tuple[tuple[Step, ...], list[Origin]]:
+    from underspend.config.steps import steps_from  # brings every strategy with it
+
+    return steps_from(table.get("strategies", {}), at)
+
+
 def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
@@ -98,6 +107,10 @@ def _text(file: Path) -> str:
 
 
 def _parsed(text: str, file: Path) -> dict[str, Any]:
+    if not text:
+        return {}
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -117,10 +130,15 @@ def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
             yield f"{section}.{key}", value
 
 
-def _hints() -> Iterator[tuple[str, str, Any, str]]:
+@lru_cache(maxsize=1)
+def _hints() -> tuple[tuple[str, str, Any, str], ...]:
     """Section, key, type and description of every setting."""
+    return tuple(_read_hints())
+
+
+def _read_hints() -> Iterator[tuple[str, str, Any, str]]:
     for section in fields(Sections):
-        kind = get_type_hints(Sections, include_extras=True)[section.name]
+        kind = _section_type(section.name)
         hints = get_type_hints(kind, include_extras=True)
         for item in fields(kind):
             hint = hints[item.name]
@@ -161,7 +179,12 @@ def _resolve(said: Mapping[str, tuple[object, str]]) -> tuple[Sections, list[Ori
 
 
 def _section_type(name: str) -> Any:
-    return get_type_hints(Sections)[name]
+    return _section_types()[name]
+
+
+@lru_cache(maxsize=1)
+def _section_types() -> dict[str, Any]:
+    return get_type_hints(Sections)
 
 
 def _converted(raw: object, hint: Any, name: str, source: str) -> object:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta
 
 from underspend.config.paths import Paths
-from underspend.core.engine import Step
+
+if TYPE_CHECKING:
+    from underspend.core.engine import Step
 
 if TYPE_CHECKING:
     from underspend.providers.provider import Provider

@@ -70,6 +70,11 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     source: str | None = None
     checked: date | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it holds always and for prompts of any length, as most do."""
+        return self.since is None and self.until is None and not self.hours and not self.tiers
+
     def holds(self, at: int) -> bool:
         """Whether the row is in force at an instant, in microseconds since the epoch."""
         if self.since is None and self.until is None and not self.hours:
@@ -149,6 +154,9 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
     def standard_rates(self, at: int, prompt_tokens: int = 0) -> Rates:
         """The standard rates at an instant for a prompt of so many tokens in all."""
+        row = self.rows[0]
+        if row.is_plain:
+            return row.rates
         for row in self.rows:
             if row.holds(at):
                 return row.at_prompt(prompt_tokens)
