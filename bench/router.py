@@ -4,8 +4,8 @@
 
 DIR holds files of the shared formats (see its INDEX.md); what is not there is left out. What is measured is the
 run-time code: `features.describe` classes a task, `Knowledge` learns from the outcomes of other folds and scores it. A
-score is how much more of such tasks the dear model does; `per_dollar` is that over what it costs more; `balanced` is
-the score with the tasks that gain least per dollar put last. `--quick` takes fewer resamples and splits.
+score is how much more of such tasks the dear model does (`gain`) less what it costs more; `per_dollar` is the gain over
+that cost. `--quick` takes fewer resamples and splits.
 
 A single run's oracle is inflated by luck (two runs of the same model differ on 7 to 25 % of tasks): it is no ceiling.
 """
@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -30,7 +31,7 @@ from routing.speed import flips, latency
 from routing.tasks import Task, tasks
 from routing.tracks import Judged, fold_of, from_cold, promises, scored, split, taught, unseen
 
-ORDERS = ("score", "balanced", "per_dollar")
+ORDERS = ("score", "gain", "per_dollar")
 SIZES = (100, 300, 1_000, 2_500)
 OUTCOMES = 100
 
@@ -123,13 +124,22 @@ def measure(found: dict[str, list[Task]], *, quick: bool) -> tuple[dict[str, Any
     return report, every
 
 
+TIE = 1e-9
+
+
+def tie(one: Judged) -> float:
+    """What parts equal scores: next to nothing, by chance, and the same in every run."""
+    return TIE * crc32(f"tie:{one.task.name}".encode()) / 2**32
+
+
 def write(path: Path, judged: Sequence[Judged]) -> None:
-    """The score of every task, one line each."""
+    """The score of every task, one line each. Equal scores are parted by chance, not by the order of the lines."""
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(("track", "item", "fold", "score", "class", "per_dollar", "balanced"))
+        lines.writerow(("track", "item", "fold", "score", "class", "gain", "per_dollar"))
         for one in judged:
-            lines.writerow((one.task.track, one.task.name, one.part, one.score, one.kind, one.per_dollar, one.balanced))
+            told = (one.score + tie(one), one.kind, one.gain, one.per_dollar)
+            lines.writerow((one.task.track, one.task.name, one.part, *told))
 
 
 def show(value: object) -> str:

@@ -15,7 +15,6 @@ from underspend.routing.certificate import Promised, learn_then_test
 from underspend.routing.features import describe
 from underspend.routing.knowledge import Knowledge
 from underspend.routing.standing import did
-from underspend.routing.statistics import EVERYTHING
 
 FOLDS = 5
 CHEAP, DEAR = Arm("claude-3-haiku-20240307"), Arm("claude-3-5-sonnet-20241022")
@@ -25,21 +24,20 @@ UNKNOWN_CHEAP, UNKNOWN_DEAR = Arm("cheap"), Arm("dear")
 ENOUGH_TASKS, ENOUGH_REST = 20, 300
 """With fewer tasks a part that was left out says nothing, nor does the rest of a pool a promise is looked at on."""
 
-POOR = 0.25
-LAST = 1e9
-"""For `balanced`: a task whose gain per dollar is below so much of the average is served last."""
-
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A task with what the router knew of it: how much more the dear model is worth, and that per dollar."""
+    """A task with what the router knew of it.
+
+    `gain` is how much more the dear model does, `score` that less what it costs more, `per_dollar` their ratio.
+    """
 
     task: Task
     part: str
     kind: str
     score: float
+    gain: float
     per_dollar: float
-    balanced: float
 
     def by(self, order: str) -> tuple[float, Outcome]:
         return getattr(self, order), self.task.outcome
@@ -91,10 +89,8 @@ def judge(knowledge: Knowledge, tasks: Sequence[Task], part: str) -> list[Judged
     for task in tasks:
         kind, features = SEEN.of(task)
         cheap, dear = arms(task.track)
-        score = knowledge.score(kind, features, dear, cheap)
-        value = score / dollars_more(knowledge, kind, task.track)
-        poor = POOR * knowledge.score(EVERYTHING, (), dear, cheap) / dollars_more(knowledge, EVERYTHING, task.track)
-        found.append(Judged(task, part, kind, score, value, score if value >= poor else value - LAST))
+        worth, gain = (tell(kind, features, dear, cheap) for tell in (knowledge.worth, knowledge.score))
+        found.append(Judged(task, part, kind, worth, gain, gain / dollars_more(knowledge, kind, task.track)))
     return found
 
 
@@ -131,7 +127,7 @@ def unseen(judged: Sequence[Judged], rounds: int) -> list[dict[str, object]]:
         inside = [one for one in judged if one.part == part]
         if len(inside) < ENOUGH_TASKS or sum(one.task.outcome.dear - one.task.outcome.cheap for one in inside) <= 0:
             continue
-        ours, mix = scored(inside, "per_dollar"), constant(inside)
+        ours, mix = scored(inside), constant(inside)
         low, high = paired_interval(ours, mix, lambda found: cost_at(found, 0.98), rounds)
         rows.append(
             {
@@ -170,7 +166,7 @@ def promises(
     `exact`: calibrated on draws with replacement, so that the pool's own rate is the truth. `split`: calibrated without
     replacement and looked at on the rest, whose own luck comes on top.
     """
-    pool = [(-one.score, _regret(one.task.outcome), one.task.outcome) for one in judged]
+    pool = [(-one.gain, _regret(one.task.outcome), one.task.outcome) for one in judged]
     dear_alone = sum(outcome.dear_cost for *_, outcome in pool)
     rows = []
     for size in sizes:

@@ -1,12 +1,13 @@
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from underspend.routing.beliefs import Asked
 from underspend.routing.classes import classify
-from underspend.routing.features import SPACE, describe, feature, features
+from underspend.routing.features import LADDERS, SPACE, describe, feature, features
 
 ASKED = Asked(text="Find 3 hotels in Oslo, and book one.", prompt_chars=900, text_chars=36, tools=2)
 
@@ -54,3 +55,15 @@ def test_features_are_the_same_in_every_process():
 def test_only_the_ends_of_a_long_text_have_words():
     text = " ".join(f"w{'abcdefghij'[number % 10]}{'xyz' * (number // 10 % 3)}q" for number in range(300))
     assert len([one for one in features(Asked(text=text)) if one & 1]) <= 440
+
+
+@pytest.mark.parametrize("said", ["n is at most 10^9", "n is at most 10 ^ {9}", "n is at most 10**9"])
+def test_a_bound_in_powers_of_ten_is_a_feature(said):
+    small, large = (set(features(Asked(text=text))) for text in ("n is at most 10^4", said))
+    bound = feature("greatest power from 9", word=False)
+    assert bound in large
+    assert bound not in small
+
+
+def test_ladders_are_of_steps():
+    assert all(step < SPACE and not step % 2 for ladder in LADDERS for step in ladder)

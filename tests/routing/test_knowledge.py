@@ -107,6 +107,61 @@ def test_arms_put_to_different_tasks_count_too():
     assert knowledge.certificate(*EASY, CHEAP, DEAR).standing is Standing.CERTIFIED
 
 
+def test_pairs_known_only_from_different_tasks_are_listed():
+    knowledge = Knowledge(promise=Promise(epsilon=0.2))
+    for arm in (CHEAP, DEAR):
+        for place in range(400):
+            knowledge.learn(result(EASY, 1.0, arm=arm, randomised=True, at=place))
+    papers = list(knowledge.certificates())
+    assert {(paper.arm, paper.instead_of) for paper in papers} == {(CHEAP, DEAR), (DEAR, CHEAP)}
+    assert {paper.standing for paper in papers} == {Standing.CERTIFIED}
+    drawn(knowledge, 3)
+    assert len(list(knowledge.certificates())) == 2
+
+
+def lucky(rounds, *, gain=0.0):
+    """Two classes whose tasks both arms do by luck; in one of them the dear arm does more."""
+    knowledge, luck = Knowledge(), random.Random(2)
+    other = ("translation", HARD[1])
+    for _ in range(rounds):
+        for described, more in ((EASY, 0.0), (other, gain)):
+            knowledge.learn(result(described, float(luck.random() < 0.4)))
+            knowledge.learn(result(described, float(luck.random() < 0.5 + more), arm=DEAR))
+    return [knowledge.score(*described, DEAR, CHEAP) for described in (EASY, other)], knowledge
+
+
+def test_where_it_is_luck_by_how_much_one_arm_is_better_no_task_is_told_from_another():
+    scores, knowledge = lucky(300)
+    assert scores == [0.0, 0.0]
+    assert knowledge.worth(*EASY, DEAR, CHEAP) == 0.0
+
+
+def test_where_one_arm_gains_more_in_one_class_it_is_told():
+    scores, _ = lucky(300, gain=0.4)
+    assert scores[1] > scores[0] + 0.2
+
+
+def test_a_task_is_worth_less_where_the_dear_arm_costs_more():
+    def knowing(dear):
+        knowledge = Knowledge()
+        for place in range(40):
+            for arm in (CHEAP, DEAR):
+                knowledge.learn(result(EASY, float(arm == DEAR or place % 2), arm=arm))
+                cost = {"cost": dear} if arm == DEAR else {}
+                knowledge.learn(result(("translation", HARD[1]), float(arm == DEAR or place % 2), arm=arm, **cost))
+        return knowledge.worth("translation", HARD[1], DEAR, CHEAP) - knowledge.worth(*EASY, DEAR, CHEAP)
+
+    assert knowing(10**11) < knowing(10**10) - 0.02
+
+
+def test_without_costs_a_task_is_worth_its_score():
+    knowledge = Knowledge()
+    for place in range(40):
+        knowledge.learn(result(EASY, float(place % 2), cost=0))
+        knowledge.learn(result(EASY, 1.0, arm=DEAR, cost=0))
+    assert knowledge.worth(*EASY, DEAR, CHEAP) == knowledge.score(*EASY, DEAR, CHEAP) > 0.1
+
+
 def test_equal_results_give_equal_knowledge():
     assert taught() == taught()
 
@@ -141,3 +196,13 @@ def test_memory_is_bounded():
     assert len(knowledge.arms) <= MOST_ARMS
     assert len(knowledge.lessons) == MOST_LESSONS
     assert knowledge.belief("sub-agent/type-9999", (), CHEAP).results >= 0
+
+
+def test_a_certificate_keeps_its_measure_whatever_the_evidence_for_telling_tasks_apart():
+    scores, knowledge = lucky(300)
+    assert scores == [0.0, 0.0]
+    for place in range(600):
+        knowledge.learn(result((EASY, HARD)[place % 2], 1.0, paired=1.0, randomised=True))
+    paper = knowledge.certificate(*EASY, CHEAP, DEAR)
+    assert paper.standing is Standing.CERTIFIED
+    assert paper.threshold < 0

@@ -83,3 +83,11 @@ def test_a_contest_is_lost_by_foretelling_no_better():
     for _ in range(300):
         contest.see(0.5, luck.choice((0.3, 0.7)), float(luck.random() < 0.5))
     assert not contest.won
+
+
+def test_differences_between_arms_are_compared_by_squared_errors():
+    contest = Contest()
+    contest.compare(0.5, 1.0, 1.0)
+    assert (contest.lead, contest.results) == (0.25, 1)
+    contest.compare(0.5, 0.0, 1.0, weight=0.5)
+    assert contest.lead < 0

@@ -51,5 +51,6 @@ def test_a_row_is_text_and_named_once():
     rows = list(knowledge.rows())
     assert all(isinstance(row, Row) and all(isinstance(part, str) for part in row) for row in rows)
     assert len({row[:2] for row in rows}) == len(rows)
-    assert {row.kind for row in rows} == {"state", "contest", "tally", "residual", "arm", "lesson", "record", "point"}
+    kinds = {"state", "contest", "tally", "residual", "forest", "tree", "arm", "lesson", "record", "point"}
+    assert {row.kind for row in rows} == kinds
     assert json.loads(next(row.value for row in rows if row.kind == "point"))[1:3] == [True, True]

@@ -30,7 +30,7 @@ class Promised(NamedTuple):
 
     epsilon: float
     delta: float
-    to_come: int = 1_000
+    to_come: int = 800
 
 
 def at_most(successes: int, trials: int, chance: float) -> float:

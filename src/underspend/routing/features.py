@@ -7,6 +7,7 @@ CRC-32 hashes, so they are the same in every process. A step is passed or not (a
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from itertools import pairwise
 from typing import Final
@@ -21,6 +22,8 @@ SPACE: Final = 1 << 17
 
 _WORDS_EACH_END = 110
 _HALF = SPACE // 2 - 1
+_POWER = re.compile(r"10 ?(?:\^|\*\*) ?\{? ?(\d{1,2})")
+_BELOW = ("<", "≤", "le", "leq")
 
 
 def _steps(start: float, ratio: float, count: int) -> tuple[float, ...]:
@@ -58,6 +61,12 @@ _SCALES: Final[dict[str, tuple[float, ...]]] = {
     "conditions": (1, 2, 3, 4, 6),
     "all": (1, 2, 3, 4),
     "times": (1, 2, 3, 4),
+    "powers": (1, 2, 3, 4, 6, 8, 12),
+    "least power": (1, 2, 3, 4, 5, 6, 9, 12),
+    "greatest power": (1, 2, 3, 4, 5, 6, 9, 12, 18),
+    "letters": _FEW,
+    "different letters": (1, 2, 3, 4, 5, 6, 8, 10, 13),
+    "bounds": (1, 2, 3, 4, 6, 8, 12, 16, 24),
     "asks": (1, 2, 3, 4, 6),
     "several": (1, 2, 3),
     "formal": (1, 2, 3, 5, 8),
@@ -83,10 +92,14 @@ _LADDERS = tuple(
 )
 
 
+LADDERS: Final = tuple(ids for _, ids in _LADDERS)
+"""The features of each number of the shape, one for each of its steps."""
+
+
 def features(asked: Asked) -> tuple[int, ...]:
     """The features of what is asked, each once: steps of its shape first, then its words and pairs of words.
 
-    At most about 700; what is not among the first and last 110 words of a text has none.
+    At most about 750; what is not among the first and last 110 words of a text has none.
     """
     return features_of(asked, read(asked.text))
 
@@ -118,6 +131,7 @@ def _shape(asked: Asked, reading: Reading) -> tuple[float, ...]:
         *_wording(reading),
         *_marks(reading),
         *_little_words(reading),
+        *_bounds(reading),
         reading.asks,
         reading.several,
         reading.formal,
@@ -177,6 +191,14 @@ def _little_words(reading: Reading) -> tuple[int, ...]:
         count["each"] + count["every"] + count["all"] + count["both"],
         count["times"] + count["twice"] + count["half"] + count["more"] + count["less"],
     )
+
+
+def _bounds(reading: Reading) -> tuple[int, ...]:
+    """How large things may be: the powers of ten, what is named by a letter, and how often one is below another."""
+    powers = [int(power) for power in _POWER.findall(reading.text)] if "10" in reading.words else []
+    letters = [token for token in reading.tokens if len(token) == 1 and token.isalpha()]
+    below = sum([reading.counts[mark] for mark in _BELOW])
+    return len(powers), min(powers, default=0), max(powers, default=0), len(letters), len(set(letters)), below
 
 
 def _words(reading: Reading) -> list[int]:

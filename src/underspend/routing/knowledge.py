@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from itertools import permutations
+from statistics import fmean as mean
+from typing import Final, NamedTuple
 
 from underspend.core.money import Money
 from underspend.routing import rows as kept
 from underspend.routing.beliefs import Arm, Belief, Certificate, Result, Standing
 from underspend.routing.classes import OTHER, coarse
+from underspend.routing.forest import Forest
 from underspend.routing.residual import Contest, Lesson, Residual, active, chance, log_odds
 from underspend.routing.standing import Apart, Point, Promise, Record, certificate, did
-from underspend.routing.statistics import Statistics
+from underspend.routing.statistics import EVERYTHING, Statistics
 
 MOST_CLASSES: Final = 256
 MOST_ARMS: Final = 32
@@ -29,10 +32,29 @@ MOST_RECORDS: Final = 64
 results were drawn for. A class beyond is counted under its coarse one; the arm longest not learned of is forgotten."""
 
 _AGAIN = 3
+_HALF_TRUSTED_AT = 100.0
+_PATIENCE = 240
+_HELD = 0.25
+_DOLLARS_COUNT = 0.15
+_APART: Final = "*"  # no class: the contest of what tells arms apart against nothing at all
 _MULTIPLIER, _INCREMENT, _MODULUS = 6_364_136_223_846_793_005, 1_442_695_040_888_963_407, 1 << 64
 _HIGH_BITS = 33
 
 Pair = tuple[str, Arm, Arm]
+
+
+class Shown(NamedTuple):
+    """What both models make of the features of a task, kept while they are asked for again and nothing was learned."""
+
+    task: str
+    features: Sequence[int]
+    taught: int
+    adds: float
+    grown: dict[Arm, float]
+
+
+def _turn(pair: Pair) -> tuple[str, str, str, str]:
+    return pair[0], pair[1].model, pair[2].model, repr(pair)
 
 
 @dataclass(slots=True)
@@ -49,31 +71,55 @@ class Knowledge:
     apart: dict[tuple[str, Arm], Apart] = field(default_factory=dict)
     state: int = 0
     taught: int = 0
+    shown: Shown | None = field(default=None, compare=False, repr=False)
 
     def belief(self, task: str, features: tuple[int, ...], arm: Arm) -> Belief:
         """What is believed of an arm for a task: by its class, and by its features where they are of use there."""
         task = self._known(task)
-        return self.statistics.belief(task, arm, self._quality(task, features, arm))
+        return self.statistics.belief(task, arm, self._qualities(task, features, (arm,))[0])
 
     def score(self, task: str, features: tuple[int, ...], arm: Arm, instead_of: Arm) -> float:
-        """By how much more of such tasks `arm` does than `instead_of`, from −1 to 1."""
-        task = self._known(task)
-        return self._quality(task, features, arm) - self._quality(task, features, instead_of)
+        """By how much more of such tasks `arm` does than `instead_of`, from −1 to 1.
+
+        It is 0 for all tasks where the results so far do not show that a task's class or features tell by how much one
+        arm is better: a difference between tasks that is only luck is no reason to choose.
+        """
+        return self._gain(self._known(task), features, arm, instead_of) if self._tells_arms_apart() else 0.0
+
+    def worth(self, task: str, features: tuple[int, ...], arm: Arm, instead_of: Arm) -> float:
+        """The score less what the arm costs more: by this, tasks are served first that gain most for their dollars.
+
+        A dollar counts as 15 % of what it gains on the average task, so that a task that gains much less per dollar
+        than that comes last. It is the score where costs are unknown, or do not tell tasks apart.
+        """
+        score = self.score(task, features, arm, instead_of)
+        gain = self.statistics.rate(EVERYTHING, arm) - self.statistics.rate(EVERYTHING, instead_of)
+        more, more_on_average = self._costs_more(task, arm, instead_of), self._costs_more(EVERYTHING, arm, instead_of)
+        if more is None or not more_on_average or gain <= 0 or not self._tells_arms_apart():
+            return score
+        return score - _DOLLARS_COUNT * gain * more / more_on_average
 
     def certificate(self, task: str, features: tuple[int, ...], arm: Arm, instead_of: Arm) -> Certificate:
         """How it stands with routing this very task: a certified class does not cover tasks below its threshold."""
         paper = self._paper(self._known(task), arm, instead_of)
         if paper.standing is not Standing.CERTIFIED:
             return paper
-        score = self.score(task, features, arm, instead_of)
+        score = self._gain(self._known(task), features, arm, instead_of)
         if score >= paper.threshold:
             return paper
         why = f"the class is certified from a score of {paper.threshold:.2f}, and this task has {score:.2f}"
         return replace(paper, standing=Standing.COLLECTING, why=why)
 
     def certificates(self) -> Iterator[Certificate]:
-        """Those of all classes and arms that results were drawn for, in order of class."""
-        for task, arm, instead_of in sorted(self.records, key=lambda pair: (pair[0], pair[1].model, pair[2].model)):
+        """Those of all classes and pairs of arms that results were drawn for, in order of class.
+
+        Arms that were put to different tasks make pairs too, both ways round.
+        """
+        arms: dict[str, list[Arm]] = {}
+        for task, arm in self.apart:
+            arms.setdefault(task, []).append(arm)
+        pairs = {*self.records, *((task, *pair) for task, known in arms.items() for pair in permutations(known, 2))}
+        for task, arm, instead_of in sorted(pairs, key=_turn):
             yield self._paper(task, arm, instead_of)
 
     def learn(self, result: Result) -> None:
@@ -107,33 +153,85 @@ class Knowledge:
         """The class a task is counted under: its own while there is room, then its coarse one, then `other`."""
         if task in self.contests:
             return task
-        if len(self.contests) < MOST_CLASSES - 1 or task == OTHER:
+        if len(self.contests) < MOST_CLASSES - 2 or task == OTHER:
             if new:
                 self.contests[task] = Contest()
             return task
         return next((name for name in (coarse(task), OTHER) if name in self.contests), OTHER)
 
-    def _quality(self, task: str, features: tuple[int, ...], arm: Arm) -> float:
-        rate = self.statistics.rate(task, arm)
+    def _gain(self, task: str, features: tuple[int, ...], arm: Arm, instead_of: Arm) -> float:
+        """The score without a look at the evidence for it, so that certificates never change their measure."""
+        ours, theirs = self._qualities(task, features, (arm, instead_of))
+        return ours - theirs
+
+    def _qualities(self, task: str, features: tuple[int, ...], arms: tuple[Arm, ...]) -> list[float]:
+        """What each arm may make of a task: by its class alone where its features have not proved to be of use."""
+        rates = [self.statistics.rate(task, arm) for arm in arms]
         contest = self.contests.get(task)
         if contest is None or not contest.won:
-            return rate
-        return chance(log_odds(rate) + self.residual.adds(active(features, task)))
+            return rates
+        return self._by_features(task, features, arms, rates)
+
+    def _by_features(self, task: str, features: Sequence[int], arms: Sequence[Arm], rates: list[float]) -> list[float]:
+        """By both models of the features: the forest has the more say the more results an arm has in the class."""
+        shown = self._show(task, features)
+        found = []
+        for arm, rate in zip(arms, rates, strict=True):
+            quality = chance(log_odds(rate) + shown.adds)
+            results = self.statistics.results(task, arm)
+            trust = results**2 / (results**2 + _HALF_TRUSTED_AT**2)
+            found.append(quality + trust * (shown.grown.get(arm, quality) - quality))
+        return found
+
+    def _show(self, task: str, features: Sequence[int]) -> Shown:
+        last = self.shown
+        if last is None or last.features is not features or last.task != task or last.taught != self.taught:
+            adds = self.residual.adds(active(features, task))
+            grown = self.residual.forest.qualities(features, task)
+            last = self.shown = Shown(task, features, self.taught, adds, grown)
+        return last
+
+    def _tells_arms_apart(self) -> bool:
+        """Whether a task's class and features may tell by how much one arm is better; open until there is evidence."""
+        contest = self.contests.get(_APART)
+        return contest is None or contest.results < _PATIENCE or contest.lead > 0
+
+    def _costs_more(self, task: str, arm: Arm, instead_of: Arm) -> float | None:
+        ours, theirs = self.statistics.cost(task, arm), self.statistics.cost(task, instead_of)
+        return None if ours is None or theirs is None else max(0, ours - theirs)
 
     def _teach(self, lesson: Lesson, cost: Money) -> None:
         task, arm, quality, weight = lesson.task, lesson.arm, lesson.quality, lesson.weight
         self._welcome(arm)
         if lesson.features:
-            rate = self.statistics.rate(task, arm)
-            weights, offset = active(lesson.features, task), log_odds(rate)
-            contest = self.contests.setdefault(task, Contest())
-            contest.see(rate, chance(offset + self.residual.adds(weights)), quality, weight)
-            self.residual.learn(weights, offset, quality, weight)
+            self._try(lesson)
+            self.residual.learn(
+                active(lesson.features, task), log_odds(self.statistics.rate(task, arm)), quality, weight
+            )
         self.statistics.add(task, arm, quality, cost, weight)
         if lesson.features:
             self.lessons.append(lesson)
             self.taught += 1
             self._learn_again()
+            if self.residual.forest.is_due(self.taught):
+                self.residual.forest = Forest.grown(self.lessons, self.taught)
+
+    def _try(self, lesson: Lesson) -> None:
+        """Hold what was foretold of a result against it, before anything is learned from it."""
+        task, statistics = lesson.task, self.statistics
+        arms = [lesson.arm, *(arm for arm in self.arms if arm != lesson.arm and statistics.results(task, arm) > 0)]
+        rates = [statistics.rate(task, arm) for arm in arms]
+        found = self._by_features(task, lesson.features, arms, rates)
+        contest = self.contests.setdefault(task, Contest())
+        told = found if contest.won else rates
+        contest.see(rates[0], found[0], lesson.quality, lesson.weight)
+        if len(arms) > 1:
+            # The same task on average, but with the arms as far from each other as they are on all tasks. Against it
+            # only a quarter of the difference is held: an order may be right where its differences are too large.
+            everywhere = [statistics.rate(EVERYTHING, arm) for arm in arms]
+            alike = mean(told) + everywhere[0] - mean(everywhere)
+            apart = alike + _HELD * (told[0] - alike)
+            self.contests.setdefault(_APART, Contest()).compare(alike, apart, lesson.quality, lesson.weight)
 
     def _learn_again(self) -> None:
         """Go over a few earlier results: online steps on each result once would need many more of them."""
@@ -163,7 +261,7 @@ class Knowledge:
             return
         record = self.records.setdefault((task, *arms), Record())
         point = Point(result.features, result.at, did(result.quality), did(result.paired))
-        record.watch(point, self.score(task, result.features, *arms))
+        record.watch(point, self._gain(task, result.features, *arms))
         record.points.append(point)
         if record.is_due():
-            record.certify([self.score(task, one.features, *arms) for one in record.points], self.promise)
+            record.certify([self._gain(task, one.features, *arms) for one in record.points], self.promise)

@@ -21,11 +21,12 @@ from typing import Final
 
 from underspend.routing.beliefs import Arm
 from underspend.routing.features import SPACE
+from underspend.routing.forest import Forest
 
 _RATE = 0.05
 _HOLD = 23.0  # 1/rate plus the strength of the hold towards zero, 3
 _SHAPE = 0.15
-_WORDS = 3.0
+_WORDS = 1.0
 _MIX = 40_503
 _HALF = SPACE // 2 - 1
 _STEEPEST = 30.0
@@ -67,11 +68,15 @@ def _zeros() -> array[float]:
 
 @dataclass(slots=True)
 class Residual:
-    """The model: for each feature the sum of its gradients, of their squares, and the weight they make."""
+    """The model: for each feature the sum of its gradients, of their squares, and the weight they make.
+
+    `forest` is another one of the same lessons (see `routing.forest`), which has the more say the more there are.
+    """
 
     gradients: array[float] = field(default_factory=_zeros)
     squares: array[float] = field(default_factory=_zeros)
     weights: array[float] = field(default_factory=_zeros)
+    forest: Forest = field(default_factory=Forest)
 
     def adds(self, task: Active) -> float:
         """What the features add to the log-odds of the class."""
@@ -100,7 +105,7 @@ class Residual:
             weights[one] = -total / (root / _RATE + _HOLD)
 
     def dump(self) -> str:
-        """All of it as text: the features that were ever met, packed."""
+        """The linear model as text: the features that were ever met, packed."""
         met = array("I", [place for place, square in enumerate(self.squares) if square])
         parts = [met.tobytes()]
         for values in (self.gradients, self.squares, self.weights):
@@ -142,9 +147,9 @@ _MARGIN = 0.0
 
 @dataclass(slots=True)
 class Contest:
-    """Whether the residual beats the class alone, by what each foretold of results before it learned from them.
+    """Whether one way to foretell beats a plainer one, by what each said of results before it learned from them.
 
-    `lead` is by how many nats of log-loss the residual is ahead; older results count a little less than newer ones.
+    `lead` is by how much it is ahead, in nats of log-loss; older results count a little less than newer ones.
     """
 
     lead: float = 0.0
@@ -155,9 +160,14 @@ class Contest:
         self.lead = self.lead * _KEPT + weight * (_loss(by_class, quality) - _loss(by_residual, quality))
         self.results += 1
 
+    def compare(self, plain: float, ours: float, quality: float, weight: float = 1.0) -> None:
+        """As `see`, by squared errors: for differences between arms, which are small beside what all tasks share."""
+        self.lead = self.lead * _KEPT + weight * ((plain - quality) ** 2 - (ours - quality) ** 2)
+        self.results += 1
+
     @property
     def won(self) -> bool:
-        """Whether the residual may be used."""
+        """Whether it may be used."""
         return self.results >= _NEEDED and self.lead > _MARGIN
 
 

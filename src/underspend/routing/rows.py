@@ -9,11 +9,12 @@ from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any, NamedTuple, Protocol
 
 from underspend.routing.beliefs import Arm
 from underspend.routing.certificate import Tested
+from underspend.routing.forest import Forest, Tree
 from underspend.routing.monitor import Monitor
 from underspend.routing.residual import Contest, Lesson, Residual
 from underspend.routing.standing import Apart, Point, Record
@@ -50,6 +51,10 @@ def write(knowledge: Kept) -> Iterator[Row]:
     for level, arm, sums in knowledge.statistics.rows():
         yield Row("tally", _key(level, arm), json.dumps(sums))
     yield Row("residual", "", knowledge.residual.dump())
+    forest = knowledge.residual.forest
+    yield Row("forest", "", json.dumps([forest.grown_at, [_arm(arm) for arm in forest.arms]]))
+    for place, tree in enumerate(forest.trees):
+        yield Row("tree", f"{place:03}", tree.dump())
     for place, arm in enumerate(knowledge.arms):
         yield Row("arm", _key(arm), f"{place:03}")
     for place, lesson in enumerate(knowledge.lessons, start=knowledge.taught - len(knowledge.lessons)):
@@ -71,15 +76,13 @@ def read_into(knowledge: Kept, rows: Iterable[Row]) -> None:
             _take(knowledge, kind, key, value)
 
 
-_ORDER = {
-    kind: place
-    for place, kind in enumerate(("state", "contest", "tally", "residual", "arm", "lesson", "apart", "record", "point"))
-}
+_KINDS = ("state", "contest", "tally", "residual", "forest", "tree", "arm", "lesson", "apart", "record", "point")
+_ORDER = {kind: place for place, kind in enumerate(_KINDS)}
 
 
 def _turn(row: Row) -> tuple[int, str]:
     """When a row is read back: what others need comes first, and what has an order in it."""
-    inside = row[1] if row[0] in {"lesson", "point"} else row[2] if row[0] == "arm" else ""
+    inside = row[1] if row[0] in {"lesson", "point", "tree"} else row[2] if row[0] == "arm" else ""
     return _ORDER.get(row[0], len(_ORDER)), inside
 
 
@@ -90,6 +93,13 @@ def _take(knowledge: Kept, kind: str, key: str, value: str) -> None:
         knowledge.contests[key] = Contest(*json.loads(value))
     elif kind == "residual":
         knowledge.residual = Residual.load(value)
+    elif kind == "forest":
+        grown_at, arms_known = json.loads(value)
+        knowledge.residual.forest = Forest(arms=tuple([Arm(*arm) for arm in arms_known]), grown_at=grown_at)
+    elif kind == "tree":
+        forest = knowledge.residual.forest
+        trees = (*forest.trees, Tree.load(value, len(forest.arms)))
+        knowledge.residual.forest = replace(forest, trees=trees)
     elif kind == "arm":
         knowledge.arms[_arms(key)[1][0]] = None
     elif kind == "tally":

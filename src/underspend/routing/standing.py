@@ -31,7 +31,7 @@ class Promise:
     delta: float = 0.1
     horizon_days: float = 90.0
     alpha: float = 0.05
-    to_come: int = 1_000
+    to_come: int = 800
 
     @property
     def promised(self) -> Promised:
