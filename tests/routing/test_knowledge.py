@@ -206,3 +206,36 @@ def test_a_certificate_keeps_its_measure_whatever_the_evidence_for_telling_tasks
     paper = knowledge.certificate(*EASY, CHEAP, DEAR)
     assert paper.standing is Standing.CERTIFIED
     assert paper.threshold < 0
+
+
+def test_a_certificate_by_different_tasks_is_watched_and_revoked() -> None:
+    cheap, dear = Arm("cheap"), Arm("dear")
+    knowledge = Knowledge(promise=Promise(epsilon=0.05))
+
+    def drawn(arm: Arm, *, done: bool, at: int) -> None:
+        knowledge.learn(Result(task="t", arm=arm, quality=float(done), cost=1, at=at, randomised=True))
+
+    for at in range(600):
+        drawn(dear, done=True, at=at)
+        drawn(cheap, done=True, at=at)
+    assert knowledge.certificate("t", (), cheap, dear).standing is Standing.CERTIFIED
+    again = Knowledge.from_rows(knowledge.rows(), knowledge.promise)
+    for known in (knowledge, again):
+        for at in range(600, 800):
+            known.learn(Result(task="t", arm=cheap, quality=float(at % 3 != 0), cost=1, at=at))
+        paper = known.certificate("t", (), cheap, dear)
+        assert paper.standing is Standing.REVOKED
+        assert paper.why.startswith("more tasks were done worse than promised")
+        kept = Knowledge.from_rows(known.rows(), known.promise)
+        assert kept.certificate("t", (), cheap, dear).standing is Standing.REVOKED
+
+
+def test_a_watched_arm_that_goes_on_as_it_was_keeps_its_certificate() -> None:
+    cheap, dear = Arm("cheap"), Arm("dear")
+    knowledge = Knowledge(promise=Promise(epsilon=0.05))
+    for at in range(2_000):
+        for arm in (cheap, dear):
+            knowledge.learn(
+                Result(task="t", arm=arm, quality=float(at % 50 != 0), cost=1, at=at, randomised=at < 1_500)
+            )
+    assert knowledge.certificate("t", (), cheap, dear).standing is Standing.CERTIFIED

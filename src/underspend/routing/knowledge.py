@@ -125,6 +125,7 @@ class Knowledge:
     def learn(self, result: Result) -> None:
         """Take one result. One of an arm put to a task by chance calibrates; any other teaches of all arms in it."""
         task = self._known(result.task, new=True)
+        self._watch(task, result)
         if result.randomised:
             self._calibrate(task, result)
             return
@@ -252,9 +253,25 @@ class Knowledge:
             self.statistics.forget(oldest)
             self.lessons = deque((one for one in self.lessons if one.arm != oldest), maxlen=MOST_LESSONS)
 
+    def _watch(self, task: str, result: Result) -> None:
+        """Show every result of a certified arm to its watch; an alarm takes the certificate and its grounds."""
+        apart = self.apart.get((task, result.arm))
+        if apart is not None and apart.is_broken_by(done=did(result.quality)):
+            self.apart[task, result.arm] = Apart(revoked=True)
+
+    def _guard(self, task: str, arm: Arm) -> None:
+        """Begin to watch an arm that results of different tasks have certified."""
+        apart = self.apart[task, arm]
+        others = (other for name, other in self.apart if name == task and other != arm)
+        if apart.monitor is None and any(
+            self._paper(task, arm, other).standing is Standing.CERTIFIED for other in others
+        ):
+            apart.guard(self.promise)
+
     def _calibrate(self, task: str, result: Result) -> None:
         if result.paired is None or result.instead_of is None:
             self.apart.setdefault((task, result.arm), Apart()).add(done=did(result.quality), at=result.at)
+            self._guard(task, result.arm)
             return
         arms = (result.arm, result.instead_of)
         if (task, *arms) not in self.records and len(self.records) >= MOST_RECORDS:

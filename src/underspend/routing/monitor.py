@@ -14,12 +14,13 @@ from math import exp, log, log1p
 from typing import Final
 
 _TIMES: Final = (1.5, 2.0, 3.0, 5.0, 10.0)
-_MOST_RATE = 0.9
+MOST_RATE: Final = 0.9
+"""No rate from here on can be watched."""
 
 
 def _bets(epsilon: float) -> tuple[float, ...]:
     """For each rate bet on, the stake that grows fastest if it is the true one (Kelly)."""
-    rates = [min(_MOST_RATE, epsilon * times) for times in _TIMES]
+    rates = [min(MOST_RATE, epsilon * times) for times in _TIMES]
     return tuple((rate - epsilon) / (epsilon * (1 - epsilon)) for rate in rates if rate > epsilon)
 
 
@@ -38,7 +39,7 @@ class Monitor:
     alarmed: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.epsilon < _MOST_RATE:
+        if not 0 < self.epsilon < MOST_RATE:
             raise ValueError(f"a rate of {self.epsilon} cannot be watched")
         if not self.wealth:
             self.wealth = [0.0] * len(_bets(self.epsilon))

@@ -61,7 +61,9 @@ def write(knowledge: Kept) -> Iterator[Row]:
         said = [lesson.task, *_arm(lesson.arm), lesson.quality, lesson.weight, _pack(lesson.features)]
         yield Row("lesson", f"{place:012}", json.dumps(said))
     for (task, arm), apart in knowledge.apart.items():
-        yield Row("apart", _key(task, arm), json.dumps(astuple(apart)))
+        watch = astuple(apart.monitor) if apart.monitor else None
+        counts = (apart.done, apart.results, apart.first, apart.last, apart.revoked)
+        yield Row("apart", _key(task, arm), json.dumps([*counts, watch]))
     for pair, record in knowledge.records.items():
         yield Row("record", _key(*pair), json.dumps(_record(record)))
         for place, point in enumerate(record.points):
@@ -115,7 +117,9 @@ def _take(knowledge: Kept, kind: str, key: str, value: str) -> None:
 def _take_drawn(knowledge: Kept, kind: str, key: str, said: Any) -> None:
     names, arms = _arms(key)
     if kind == "apart":
-        knowledge.apart[names[0], arms[0]] = Apart(*said)
+        done, results, first, last, revoked, watch = said
+        watched = Monitor(*watch) if watch else None
+        knowledge.apart[names[0], arms[0]] = Apart(done, results, first, last, revoked, watched)
     elif kind == "record":
         tested, tested_at, monitor, revoked = said
         knowledge.records[names[0], arms[0], arms[1]] = Record(

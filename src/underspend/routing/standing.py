@@ -8,13 +8,14 @@ from typing import Final
 
 from underspend.routing.beliefs import Arm, Certificate, Standing
 from underspend.routing.certificate import Promised, Tested, drop_bound, learn_then_test, results_needed, upper_bound
-from underspend.routing.monitor import Monitor
+from underspend.routing.monitor import MOST_RATE, Monitor
 
 MOST_POINTS: Final = 2_500
 """So many of the latest results of a class stand behind a certificate."""
 
 _DAY = 86_400_000_000
 _DONE = 0.5
+_REVOKED = "more tasks were done worse than promised"
 _FIRST_LOOK = 20
 _LOOKS_APART = 10  # a look when the results are a tenth more
 
@@ -67,6 +68,18 @@ class Apart:
     results: int = 0
     first: int = 0
     last: int = 0
+    revoked: bool = False
+    monitor: Monitor | None = None
+
+    def guard(self, promise: Promise) -> None:
+        """Begin to watch the arm: it is certified at a rate of failures that is not to be exceeded from now on."""
+        rate = upper_bound(self.results - self.done, self.results, promise.delta)
+        if self.monitor is None and rate < MOST_RATE:
+            self.monitor = Monitor(rate, promise.alpha)
+
+    def is_broken_by(self, *, done: bool) -> bool:
+        """Show the watch one more result of the arm; whether it has come to an alarm."""
+        return self.monitor is not None and self.monitor.see(float(not done))
 
     def add(self, *, done: bool, at: int) -> None:
         """Count one."""
@@ -114,8 +127,8 @@ def certificate(
     task: str, arms: tuple[Arm, Arm], record: Record, promise: Promise, apart: tuple[Apart, Apart]
 ) -> Certificate:
     """How it stands with a class: by tasks that both arms did, or where there are none by those that either did."""
-    if not record.points and not record.revoked and apart[0].results and apart[1].results:
-        return _apart(task, arms, promise, apart)
+    if not record.points and not record.revoked and (apart[0].results or apart[0].revoked) and apart[1].results:
+        return _apart(task, arms, promise, apart) if apart[0].results else _revoked(task, arms, promise)
     results, regrets = len(record.points), sum([point.regret for point in record.points])
     tested = record.tested
     if tested is not None and tested.threshold is not None:
@@ -129,7 +142,7 @@ def certificate(
         times = [point.at for point in record.points]
         standing, why = _waiting(needed, results, max(times, default=0) - min(times, default=0), promise)
         if record.revoked and standing is not Standing.CERTIFIED:
-            standing, why = Standing.REVOKED, f"more tasks were done worse than promised; {why}"
+            standing, why = Standing.REVOKED, f"{_REVOKED}; {why}"
     return Certificate(
         task=task,
         arm=arms[0],
@@ -158,6 +171,24 @@ def _waiting(needed: int, results: int, span: int, promise: Promise) -> tuple[St
     return Standing.COLLECTING, f"{results} results so far; {needed} more are needed, none of them done worse"
 
 
+def _revoked(task: str, arms: tuple[Arm, Arm], promise: Promise) -> Certificate:
+    """Of an arm that has no result since its certificate was revoked."""
+    return Certificate(
+        task=task,
+        arm=arms[0],
+        instead_of=arms[1],
+        standing=Standing.REVOKED,
+        epsilon=promise.epsilon,
+        delta=promise.delta,
+        results=0,
+        regrets=0,
+        bound=1.0,
+        threshold=1.0,
+        needed=results_needed(0, 0, promise.promised),
+        why=_REVOKED,
+    )
+
+
 def _apart(task: str, arms: tuple[Arm, Arm], promise: Promise, apart: tuple[Apart, Apart]) -> Certificate:
     """By results of different tasks: nobody saw a regret, so the drop of the share done stands for it."""
     ours, theirs = apart
@@ -176,6 +207,8 @@ def _apart(task: str, arms: tuple[Arm, Arm], promise: Promise, apart: tuple[Apar
     else:
         span = max(ours.last, theirs.last) - min(ours.first, theirs.first)
         standing, why = _waiting(max(1, needed), results, span, promise)
+    if ours.revoked and standing is not Standing.CERTIFIED:
+        standing, why = Standing.REVOKED, f"{_REVOKED}; {why}"
     return Certificate(
         task=task,
         arm=arms[0],
