@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
-
 from underspend.core.errors import CannotCarryError
 from underspend.formats.dialects.anthropic_parts import read_blocks, read_cache
 from underspend.formats.dialects.left_out import LeftOut
 from underspend.formats.dialects.neutral import Ask, Message, Structured, Text, Tool, ToolChoice, ToolResult, ToolUse
-from underspend.formats.lenient import Json, decode, items, obj, text
+from underspend.formats.dialects.requests import decoded, number, whole
+from underspend.formats.lenient import Json, items, obj, text
 
 _READ = frozenset(
     {
@@ -48,7 +47,7 @@ def read_ask(body: bytes) -> Ask:
 
     Raises ValueError for what is no request of the Messages API, CannotCarryError for what only Anthropic can do.
     """
-    given, left_out = _decoded(body), LeftOut()
+    given, left_out = decoded(body), LeftOut()
     for name, value in given.items():
         if name not in _READ and value not in (None, [], {}):
             left_out.note(name, _WHY.get(name, "the provider has nothing like it"))
@@ -63,10 +62,10 @@ def read_ask(body: bytes) -> Ask:
         choice=choice,
         parallel=parallel,
         stream=given.get("stream") is True,
-        max_output=_whole(given.get("max_tokens")),
-        temperature=_number(given.get("temperature")),
-        top_p=_number(given.get("top_p")),
-        top_k=_whole(given.get("top_k")),
+        max_output=whole(given.get("max_tokens")),
+        temperature=number(given.get("temperature")),
+        top_p=number(given.get("top_p")),
+        top_k=whole(given.get("top_k")),
         stop=tuple(word for word in _list(given.get("stop_sequences")) if isinstance(word, str)),
         structured=_read_format(config.get("format") or given.get("output_format")),
         thinking=_read_thinking(obj(given.get("thinking"))),
@@ -75,17 +74,6 @@ def read_ask(body: bytes) -> Ask:
         cache=read_cache(given),
         dropped=left_out.notes,
     )
-
-
-def _decoded(body: bytes) -> Json:
-    try:
-        given: Json = obj(decode(body))
-    except msgspec.DecodeError as error:
-        raise ValueError(f"the request is not JSON: {error}") from error
-    messages = given.get("messages")
-    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-        raise ValueError("the request has no list of messages")
-    return given
 
 
 def _read_system(given: object, left_out: LeftOut) -> tuple[Text, ...]:
@@ -184,7 +172,7 @@ def _read_thinking(given: Json) -> Literal["off", "adaptive"] | int | None:
         case "adaptive" | "between_tools":
             return "adaptive"
         case "enabled":
-            return _whole(given.get("budget_tokens")) or "adaptive"
+            return whole(given.get("budget_tokens")) or "adaptive"
     return None
 
 
@@ -198,11 +186,3 @@ def _read_user(metadata: Json, left_out: LeftOut) -> str | None:
 
 def _list(given: object) -> list[object]:
     return given if isinstance(given, list) else []
-
-
-def _whole(given: object) -> int | None:
-    return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else None
-
-
-def _number(given: object) -> float | None:
-    return given if isinstance(given, (int, float)) and not isinstance(given, bool) else None

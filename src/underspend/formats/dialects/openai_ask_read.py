@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-import msgspec
-
 from underspend.core.errors import CannotCarryError
 from underspend.formats.dialects.anthropic_parts import read_cache
 from underspend.formats.dialects.left_out import LeftOut
@@ -28,7 +26,8 @@ from underspend.formats.dialects.neutral import (
     ToolResult,
 )
 from underspend.formats.dialects.openai_parts import NAME, no_custom_tools, read_call, read_content
-from underspend.formats.lenient import Json, decode, items, obj, text
+from underspend.formats.dialects.requests import decoded, number, whole
+from underspend.formats.lenient import Json, items, obj, text
 
 _READ = frozenset(
     {
@@ -47,7 +46,7 @@ def read_ask(body: bytes) -> Ask:
 
     Raises ValueError for what is no request, CannotCarryError for what the reply would not be right without.
     """
-    given, left_out = _decoded(body), LeftOut()
+    given, left_out = decoded(body), LeftOut()
     _refuse(given)
     left_out.unknown(name for name, value in given.items() if name not in _READ and value not in _NOTHING)
     system, messages = _read_messages(given["messages"], left_out)
@@ -64,10 +63,10 @@ def read_ask(body: bytes) -> Ask:
         parallel=parallel if isinstance(parallel, bool) and tools else None,
         stream=given.get("stream") is True,
         include_usage=obj(given.get("stream_options")).get("include_usage") is True,
-        max_output=_whole(given.get("max_completion_tokens")) or _whole(given.get("max_tokens")),
-        temperature=_number(given.get("temperature")),
-        top_p=_number(given.get("top_p")),
-        top_k=_whole(given.get("top_k")),
+        max_output=whole(given.get("max_completion_tokens")) or whole(given.get("max_tokens")),
+        temperature=number(given.get("temperature")),
+        top_p=number(given.get("top_p")),
+        top_k=whole(given.get("top_k")),
         stop=(stop,) if isinstance(stop, str) else _words(stop),
         seed=given["seed"] if isinstance(given.get("seed"), int) else None,
         structured=_read_format(obj(given.get("response_format"))),
@@ -77,17 +76,6 @@ def read_ask(body: bytes) -> Ask:
         cache=read_cache(given),
         dropped=left_out.notes,
     )
-
-
-def _decoded(body: bytes) -> Json:
-    try:
-        given: Json = obj(decode(body))
-    except msgspec.DecodeError as error:
-        raise ValueError(f"the request is not JSON: {error}") from error
-    messages = given.get("messages")
-    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-        raise ValueError("the request has no list of messages")
-    return given
 
 
 def _refuse(given: Json) -> None:
@@ -212,7 +200,7 @@ def _read_reasoning(given: Json) -> tuple[str | None, Literal["off", "adaptive"]
     """Effort and thinking: OpenAI's `reasoning_effort`, OpenRouter's `reasoning`, or Anthropic's own `thinking`."""
     effort = text(given.get("reasoning_effort")) or text(obj(given.get("reasoning")).get("effort"))
     thinking = obj(given.get("thinking"))
-    budget = _whole(thinking.get("budget_tokens")) or _whole(obj(given.get("reasoning")).get("max_tokens"))
+    budget = whole(thinking.get("budget_tokens")) or whole(obj(given.get("reasoning")).get("max_tokens"))
     if effort == "none" or thinking.get("type") == "disabled":
         return None, "off"
     if budget is not None:
@@ -237,11 +225,3 @@ def _read_format(given: Json) -> Structured | None:
 
 def _words(given: object) -> tuple[str, ...]:
     return tuple(word for word in given if isinstance(word, str)) if isinstance(given, list) else ()
-
-
-def _whole(given: object) -> int | None:
-    return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else None
-
-
-def _number(given: object) -> float | None:
-    return given if isinstance(given, (int, float)) and not isinstance(given, bool) else None
