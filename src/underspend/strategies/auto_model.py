@@ -221,7 +221,7 @@ class _Choice:
         """The choice: up after a failure, else what the user said, else what costs least."""
         chosen = self._escalated() or (self._said(said) if said is not None else None)
         if chosen is None and not self._router.is_acting:
-            return self.stays("nothing is routed in this mode")
+            return self.stays(f"in the mode {self._router.mode.value} each preference has one model")
         return chosen or self._along() or self._best()
 
     def watched(self, said: str | None) -> Routing:
