@@ -129,7 +129,8 @@ class Holds(Protocol):
     def reserve(self, call: str, claims: Sequence[Claim], amount: Money, *, now: int, expires: int) -> Answer:
         """Hold `amount` in all claimed accounts, or in none where one that is enforced has no room for it.
 
-        The hold counts while now < expires. Raises HoldsLostError for a series that was never restored.
+        The hold counts while now < expires; one that a reservation has seen expired stays so. Raises HoldsLostError
+        for a series that was never restored.
         """
         ...
 

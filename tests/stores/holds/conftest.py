@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stores.holds.servers import KINDS, Server, fresh, opened
 
+from stores.holds.servers import KINDS, Server, fresh, opened
 from underspend.core.holds import Holds
 
 

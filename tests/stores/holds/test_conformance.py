@@ -286,3 +286,16 @@ def test_old_buckets_of_a_rolling_window_are_dropped_in_passing(holds: Holds) ->
         reserve(holds, f"c{n}", 1, rolling, now=at, expires=at + HOUR)
         holds.settle(f"c{n}", 1, now=at)
     assert standing(holds, rolling, now=at) == (11, 0)
+
+
+def test_a_hold_that_gave_its_room_away_stays_dead_for_those_whose_clock_is_behind(holds: Holds) -> None:
+    begun(holds, "team|", "other|")
+    both = (claim(), claim("other|"))
+    reserve(holds, "dead", 100, *both)
+    assert isinstance(reserve(holds, "b", 60, now=LATER, expires=LATER + HOUR), Reserved)
+    assert standing(holds, now=LATER - 1) == (0, 60)
+    assert standing(holds, claim("other|"), now=LATER - 1) == (0, 0)
+    assert holds.renew(("dead",), now=LATER - 1, expires=LATER + HOUR) == ()
+    assert holds.expire(now=LATER) == ("dead",)
+    assert holds.settle("dead", 10, now=LATER)
+    assert [standing(holds, each) for each in both] == [(10, 60), (10, 0)]

@@ -41,6 +41,10 @@ class _Account:
     holds: dict[str, _Hold] = field(default_factory=dict)
     buckets: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def in_use(self) -> bool:
+        return bool(self.spent) or any(hold.expires for hold in self.holds.values())
+
 
 class MemoryHolds:
     """`core.holds.Holds` in plain dictionaries. Threads may share it."""
@@ -62,6 +66,7 @@ class MemoryHolds:
             if lost:
                 raise HoldsLostError(where="memory", series=lost)
             if call not in self._calls:
+                self._bury(claims, now)
                 before = self._standings(claims, now)
                 full = (each for claim, each in zip(claims, before, strict=True) if claim.enforced)
                 refused = tuple(each for each in full if each.short(amount))
@@ -127,7 +132,7 @@ class MemoryHolds:
     def accounts(self, series: str) -> tuple[str, ...]:
         """The accounts of a series, sorted."""
         with self._lock:
-            known = ((name, each) for name, each in self._accounts.items() if each.spent or each.holds)
+            known = ((name, each) for name, each in self._accounts.items() if each.in_use)
             return tuple(sorted(name for name, _ in known if name.startswith(series)))
 
     def override(self, change: Override) -> None:
@@ -170,6 +175,14 @@ class MemoryHolds:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def _bury(self, claims: Sequence[Claim], now: int) -> None:
+        """Mark holds that have run out, so that they stay so: another's clock may be behind the one that saw it."""
+        for claim in claims:
+            account = self._accounts.get(claim.account)
+            for hold in account.holds.values() if account is not None else ():
+                if hold.expires <= now:
+                    hold.expires = 0
 
     def _hold(self, call: str, hold: _Hold) -> None:
         self._calls[call] = hold

@@ -138,6 +138,27 @@ local function book(claim, amount, now)
   end
 end
 
+local function claims_of(call)
+  return cjson.decode(redis.call('HGET', key('call', call), 'claims') or '[]')
+end
+
+-- Mark holds that have run out, so that they stay so: another's clock may be behind the one that saw it.
+local function bury(claims, now)
+  for _, claim in ipairs(claims) do
+    local held = key('held', claim.account)
+    local rows = redis.call('HGETALL', held)
+    for i = 1, #rows, 2 do
+      if tonumber(string.match(rows[i + 1], '^%-?%d+:(%d+):')) <= now then
+        for _, other in ipairs(claims_of(rows[i])) do redis.call('HDEL', key('held', other.account), rows[i]) end
+        redis.call('HDEL', held, rows[i])
+        if redis.call('EXISTS', key('call', rows[i])) == 1 then
+          redis.call('HSET', key('call', rows[i]), 'expires', '0')
+        end
+      end
+    end
+  end
+end
+
 local function hold(call, claims, amount, now, expires, remember)
   local name = key('call', call)
   redis.call('HSET', name, 'open', '1', 'expires', expires, 'claims', cjson.encode(claims))
@@ -151,9 +172,6 @@ local function hold(call, claims, amount, now, expires, remember)
   end
 end
 
-local function claims_of(call)
-  return cjson.decode(redis.call('HGET', key('call', call), 'claims'))
-end
 
 local function let_go(call)
   for _, claim in ipairs(claims_of(call)) do redis.call('HDEL', key('held', claim.account), call) end
@@ -178,6 +196,7 @@ function methods.reserve()
   end
   if #lost > 0 then return {'lost', lost} end
   if redis.call('EXISTS', key('call', call)) == 0 then
+    bury(claims, now)
     local before, full = all_standings(claims, now), {}
     for i, each in ipairs(before) do
       local used = plus(plus(each.spent, each.held), halves(amount))

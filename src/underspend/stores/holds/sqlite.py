@@ -85,6 +85,7 @@ class SqliteHolds:
             if lost:
                 raise HoldsLostError(where=str(self._path), series=lost)
             if db.execute("SELECT 1 FROM calls WHERE call = ?", (call,)).fetchone() is None:
+                self._bury(claims, now)
                 before = self._standings(claims, now)
                 full = (each for claim, each in zip(claims, before, strict=True) if claim.enforced)
                 refused = tuple(each for each in full if each.short(amount))
@@ -149,7 +150,8 @@ class SqliteHolds:
     def accounts(self, series: str) -> tuple[str, ...]:
         """The accounts of a series, sorted."""
         wanted = "WHERE substr(account, 1, ?) = ?"
-        both = f"SELECT account FROM spent {wanted} UNION SELECT account FROM claims {wanted} ORDER BY 1"  # noqa: S608  # our own constant
+        held = f"SELECT account FROM claims {wanted} AND expires > 0"  # noqa: S608  # our own constant
+        both = f"SELECT account FROM spent {wanted} UNION {held} ORDER BY 1"  # noqa: S608  # our own constant
         with self._alone() as db:
             return tuple(name for (name,) in db.execute(both, (len(series), series) * 2))
 
@@ -225,6 +227,13 @@ class SqliteHolds:
 
     def _is_known(self, series: str) -> bool:
         return self._db.execute("SELECT 1 FROM series WHERE name = ?", (series,)).fetchone() is not None
+
+    def _bury(self, claims: Sequence[Claim], now: int) -> None:
+        """Mark holds that have run out, so that they stay so: another's clock may be behind the one that saw it."""
+        dead = "SELECT call FROM claims WHERE account = ? AND expires > 0 AND expires <= ?"
+        rows = [row for claim in claims for row in self._db.execute(dead, (claim.account, now))]
+        self._db.executemany("UPDATE claims SET expires = 0 WHERE call = ?", rows)
+        self._db.executemany("UPDATE calls SET expires = 0 WHERE call = ?", rows)
 
     def _claim(self, call: str, claims: Sequence[Claim], amount: Money, expires: int) -> None:
         self._db.executemany(
