@@ -5,7 +5,7 @@ from __future__ import annotations
 from underspend.core.budgets import AtCap, Budget, Crossing, Scope
 from underspend.core.holds import Standing
 from underspend.core.money import Money, show
-from underspend.core.windows import DAY, MINUTE, Kind, Zone, civil, period
+from underspend.core.windows import DAY, MINUTE, Kind, Unit, Zone, civil, period
 
 _MONTHS = (
     "January February March April May June July August September October November December".split()  # noqa: SIM905  # reads better
@@ -92,7 +92,8 @@ def _again(budget: Budget, standing: Standing, now: int) -> str:
     if not standing.spent:
         return "It has room again when the calls in flight are done. " if standing.held else ""
     if budget.window.kind is Kind.ROLLING:
-        return f"Room comes back as what was spent grows older than a {budget.window.unit}. "
+        article = "an" if budget.window.unit is Unit.HOUR else "a"
+        return f"Room comes back as what was spent grows older than {article} {budget.window.unit}. "
     ends = period(budget.window, now, budget.zone).ends
     return f"It begins again at {moment(ends, budget.zone)}. " if ends is not None else ""
 
