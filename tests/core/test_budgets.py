@@ -16,6 +16,7 @@ from underspend.core.budgets import (
     Subject,
     bookings,
     claims,
+    claims_on,
     crossings,
     needed_since,
     over,
@@ -211,6 +212,16 @@ def test_so_much_of_the_ledger_is_read_as_still_counts() -> None:
         period(DAILY.window, NOW, DAILY.zone).since, period(window("rolling hour"), NOW, DAILY.zone).since
     )
     assert needed_since(BUDGETS, NOW) == NOW - 90 * DAY
+
+
+@pytest.mark.parametrize("budget", BUDGETS[:4], ids=lambda budget: budget.name)
+@pytest.mark.parametrize("who", [WHO, replace(WHO, session=None, project="a|b%"), Subject(model="m")])
+def test_an_account_is_claimed_by_name_as_a_call_of_its_would_claim_it(budget: Budget, who: Subject) -> None:
+    fan = replace(budget, window=window("fan-out"))
+    child = replace(who, agent="a", parent_agent="p")
+    for each, caller in ((budget, who), (fan, child)):
+        (claim,) = claims((each,), caller, NOW)
+        assert claims_on(each, [claim.account, "another|account"], NOW) == (claim,)
 
 
 def crossed(budget: Budget, spent: int, cap: int | None = 100) -> list[tuple[int, int]]:

@@ -39,6 +39,7 @@ ZONES = [
         "America/St_Johns",  # changed at one minute past midnight
         "Asia/Beirut",
         "Africa/Casablanca",
+        "America/Caracas",  # changed by half an hour at half past
         "Pacific/Apia",  # left out a whole day in 2011
     )
 ]
@@ -141,6 +142,10 @@ def test_an_hour_shown_twice_is_two_windows_and_half_an_hours_change_cuts_one() 
     assert one[1] - one[0] == other[1] - other[0] == HOUR
     howe = budget_zone("Australia/Lord_Howe")
     back = at("Australia/Lord_Howe", "2026-04-05T01:15")
+    caracas = budget_zone("America/Caracas")
+    forward = at("America/Caracas", "2016-05-01T02:15")  # at 02:30 it became 03:00
+    assert calendar(Unit.HOUR, forward, caracas)[1] - forward == 15 * MINUTE
+    assert calendar(Unit.HOUR, forward + 20 * MINUTE, caracas)[0] - forward == 15 * MINUTE
     assert [calendar(Unit.HOUR, back + n * HOUR // 2, howe)[1] - back for n in range(3)] == [
         45 * MINUTE,
         45 * MINUTE,

@@ -16,6 +16,8 @@ THRESHOLDS = (50, 80, 100)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _UNKNOWN = "?"
 _SESSIONLESS = Window(Kind.ROLLING, Unit.DAY)
+_OF_SESSIONS = {Kind.SESSION: 2, Kind.FAN_OUT: 3}
+"""Windows whose accounts are a session's, and of how many parts their names are; those without a session have one more."""
 _PERCENT = 100
 _LOST = {ord("%"): "%25", ord("|"): "%7C"}
 
@@ -185,21 +187,34 @@ def _values(budget: Budget, subject: Subject) -> tuple[str, ...]:
     return values if budget.only is None else tuple(value for value in values if value == budget.only)
 
 
+def claims_on(budget: Budget, accounts: Iterable[str], at: int) -> tuple[Claim, ...]:
+    """Claims on accounts of a budget's series by name (`Holds.accounts`), to show how they stand."""
+    return tuple(
+        _claim_on(budget, tuple(account.removeprefix(budget.series).split("|")), at)
+        for account in accounts
+        if account.startswith(budget.series)
+    )
+
+
 def _claim(budget: Budget, subject: Subject, value: str, at: int) -> Claim:
-    window, belongs_to = budget.window, list[str]()
-    if window.kind in {Kind.SESSION, Kind.FAN_OUT}:
-        belongs_to.append(subject.session or _UNKNOWN)
-        if subject.session is None:
-            # No session ends what has none, so it cannot have a cap for ever: a key's last 24 hours are one instead.
-            belongs_to.append(subject.key or _UNKNOWN)
-            window = _SESSIONLESS
+    parts = [value]
+    if budget.window.kind in _OF_SESSIONS:
+        parts += [_UNKNOWN, subject.key or _UNKNOWN] if subject.session is None else [subject.session]
     if budget.window.kind is Kind.FAN_OUT:
-        belongs_to.append(subject.parent_agent or "main")
-    now, series = period(window, at, budget.zone), budget.series
+        parts.append(subject.parent_agent or "main")
+    return _claim_on(budget, tuple(_part(part) for part in parts), at)
+
+
+def _claim_on(budget: Budget, parts: tuple[str, ...], at: int) -> Claim:
+    window, series = budget.window, budget.series
+    if len(parts) > _OF_SESSIONS.get(window.kind, len(parts)):
+        # No session ends what has none, so it cannot have a cap for ever: a key's last 24 hours are one instead.
+        window = _SESSIONLESS
+    now = period(window, at, budget.zone)
     return Claim(
         budget=budget.name,
         series=series,
-        account=series + "|".join(_part(part) for part in (value, *belongs_to)),
+        account=series + "|".join(parts),
         cap=budget.cap,
         enforced=budget.is_enforced,
         bucket=now.bucket,
@@ -233,7 +248,7 @@ def needed_since(budgets: Iterable[Budget], now: int) -> int:
 
 
 def _since(budget: Budget, now: int) -> int:
-    if budget.window.kind in {Kind.SESSION, Kind.FAN_OUT}:
+    if budget.window.kind in _OF_SESSIONS:
         return 2 * now - period(budget.window, now, budget.zone).forget
     return period(budget.window, now, budget.zone).since
 

@@ -143,13 +143,11 @@ def calendar(unit: Unit, at: int, zone: Zone) -> tuple[int, int]:
     if unit is Unit.HOUR:
         return _hour(at, zone)
     floor, following = _FLOORS[unit], _NEXT[unit]
-    day = floor((at + zone.offset(at)) // DAY)
+    begins = floor((at + zone.offset(at)) // DAY)
+    ends = following(begins)
+    since, until = _first_at(begins * DAY, zone), _first_at(ends * DAY, zone)
     # A clock that was set back over midnight shows the old day once more: the new one has begun all the same.
-    for begins in (following(day), day, floor(day - 1)):
-        since = _first_at(begins * DAY, zone)
-        if since <= at:
-            break
-    return since, _first_at(following(begins) * DAY, zone)
+    return (since, until) if at < until else (until, _first_at(following(ends) * DAY, zone))
 
 
 def _hour(at: int, zone: Zone) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -40,14 +41,20 @@ class Server:
     def start(self) -> None:
         command = [*self._command, "--unixsocket", str(self._socket), "--dir", str(self._folder)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(500):
-            with contextlib.suppress(Exception):
-                RedisHolds(self.url).close()
+        for _ in range(1_000):
+            if self._answers():
                 return
-            if self._process.poll() is not None or self._socket.exists():
-                break
             time.sleep(0.01)
-        time.sleep(0.05)
+        self.kill()
+        raise RuntimeError("redis-server did not start")
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(5)
+            asking.connect(str(self._socket))
+            asking.sendall(b"PING\r\n")
+            return asking.recv(7) == b"+PONG\r\n"
+        return False
 
     def kill(self) -> None:
         if self._process is not None:

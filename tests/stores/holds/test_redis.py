@@ -54,8 +54,8 @@ def test_a_server_that_goes_away_is_an_error_and_comes_back_as_an_empty_one() ->
 
 
 def test_installations_on_one_server_do_not_see_each_other_and_all_keys_are_in_one_slot(server: Server) -> None:
-    before = set(RedisHolds(server.url)._client.keys())
     one, two = RedisHolds(server.url, prefix="one"), RedisHolds(server.url, prefix="two")
+    before = set(one._client.keys())
     one.restore("b|", (Booking("b|", 0, 7, NOW + DAY),), now=NOW)
     assert isinstance(one.reserve("a", (CLAIM,), 1, now=NOW, expires=NOW + 5), Reserved)
     assert two.lacking(("b|",)) == ("b|",)
