@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _UNKNOWN = "?"
 _SESSIONLESS = Window(Kind.ROLLING, Unit.DAY)
 _OF_SESSIONS = {Kind.SESSION: 2, Kind.FAN_OUT: 3}
-"""Windows whose accounts are a session's, and of how many parts their names are; those without a session have one more."""
+"""Windows whose accounts are a session's, with how many parts their names have; one more where there is no session."""
 _PERCENT = 100
 _LOST = {ord("%"): "%25", ord("|"): "%7C"}
 

@@ -78,7 +78,8 @@ local function cap_of(claim, now)
   return claim.cap
 end
 
-local function standing(claim, now)
+-- The account of a claim; `dead` collects the calls whose holds in it have run out.
+local function standing(claim, now, dead)
   local since, till = tonumber(claim.since), tonumber(claim['until'])
   local spent, held = {0, 0}, {0, 0}
   local rows = redis.call('HGETALL', key('spent', claim.account))
@@ -92,7 +93,11 @@ local function standing(claim, now)
   for i = 2, #rows, 2 do
     local bucket, expires, amount = string.match(rows[i], '^(%-?%d+):(%d+):(%d+)$')
     bucket = tonumber(bucket)
-    if since <= bucket and bucket < till and tonumber(expires) > now then held = plus(held, halves(amount)) end
+    if tonumber(expires) <= now then
+      dead[#dead + 1] = {claim.account, rows[i - 1]}
+    elseif since <= bucket and bucket < till then
+      held = plus(held, halves(amount))
+    end
   end
   return {cap = cap_of(claim, now), spent = spent, held = held}
 end
@@ -104,9 +109,9 @@ local function shown(standings)
 end
 
 local function all_standings(claims, now)
-  local standings = {}
-  for i, claim in ipairs(claims) do standings[i] = standing(claim, now) end
-  return standings
+  local standings, dead = {}, {}
+  for i, claim in ipairs(claims) do standings[i] = standing(claim, now, dead) end
+  return standings, dead
 end
 
 local function know(claim, now)
@@ -143,19 +148,12 @@ local function claims_of(call)
 end
 
 -- Mark holds that have run out, so that they stay so: another's clock may be behind the one that saw it.
-local function bury(claims, now)
-  for _, claim in ipairs(claims) do
-    local held = key('held', claim.account)
-    local rows = redis.call('HGETALL', held)
-    for i = 1, #rows, 2 do
-      if tonumber(string.match(rows[i + 1], '^%-?%d+:(%d+):')) <= now then
-        for _, other in ipairs(claims_of(rows[i])) do redis.call('HDEL', key('held', other.account), rows[i]) end
-        redis.call('HDEL', held, rows[i])
-        if redis.call('EXISTS', key('call', rows[i])) == 1 then
-          redis.call('HSET', key('call', rows[i]), 'expires', '0')
-        end
-      end
-    end
+local function bury(dead)
+  for _, each in ipairs(dead) do
+    local account, call = each[1], each[2]
+    for _, claim in ipairs(claims_of(call)) do redis.call('HDEL', key('held', claim.account), call) end
+    redis.call('HDEL', key('held', account), call)
+    if redis.call('EXISTS', key('call', call)) == 1 then redis.call('HSET', key('call', call), 'expires', '0') end
   end
 end
 
@@ -195,17 +193,19 @@ function methods.reserve()
     if redis.call('SISMEMBER', key('series'), claim.series) == 0 then lost[#lost + 1] = claim.series end
   end
   if #lost > 0 then return {'lost', lost} end
+  local standings, dead = all_standings(claims, now)
   if redis.call('EXISTS', key('call', call)) == 0 then
-    bury(claims, now)
-    local before, full = all_standings(claims, now), {}
-    for i, each in ipairs(before) do
+    bury(dead)
+    local full = {}
+    for i, each in ipairs(standings) do
       local used = plus(plus(each.spent, each.held), halves(amount))
       if claims[i].enforced and each.cap ~= '' and above(used, halves(each.cap)) then full[#full + 1] = i end
     end
-    if #full > 0 then return {'refused', full, shown(before)} end
+    if #full > 0 then return {'refused', full, shown(standings)} end
     hold(call, claims, amount, now, expires, remember)
+    for _, each in ipairs(standings) do each.held = plus(each.held, halves(amount)) end
   end
-  return {'reserved', shown(all_standings(claims, now))}
+  return {'reserved', shown(standings)}
 end
 
 function methods.renew()
@@ -285,7 +285,8 @@ end
 
 function methods.standings()
   local now = tonumber(take())
-  return shown(all_standings(claims_given(), now))
+  local standings = all_standings(claims_given(), now)
+  return shown(standings)
 end
 
 function methods.accounts()
