@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 from underspend.core.errors import UnderspendError
 from underspend.core.money import Money
@@ -124,7 +124,7 @@ class Holds(Protocol):
     where the store cannot be used. `waits` is whether they wait for a disk or a network, which an event loop may not.
     """
 
-    waits: bool
+    waits: ClassVar[bool]
 
     def reserve(self, call: str, claims: Sequence[Claim], amount: Money, *, now: int, expires: int) -> Answer:
         """Hold `amount` in all claimed accounts, or in none where one that is enforced has no room for it.
