@@ -156,35 +156,59 @@ END = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {
 OVER = {"type": "message_stop"}
 
 
+STOPS = [{"type": "content_block_stop", "index": n} for n in range(4)]
+THINK = {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}}
+SERVER = {"type": "content_block_start", "index": 0, "content_block": {"type": "server_tool_use", "id": "s"}}
+RESULT = {"type": "content_block_start", "index": 1, "content_block": {"type": "web_search_tool_result"}}
+WORDS_BLOCK = ["content_block_start", "content_block_delta", "content_block_stop"]
+
+
 @pytest.mark.parametrize(
-    ("so_far", "kinds", "reason"),
+    ("so_far", "passed", "kinds", "reason"),
     [
-        ((START,), ["content_block_start", "content_block_delta", "content_block_stop"], "end_turn"),
-        ((START, TEXT, DELTA, STOP), ["content_block_start", "content_block_delta", "content_block_stop"], "end_turn"),
-        (
-            (START, TEXT, DELTA),
-            ["content_block_stop", "content_block_start", "content_block_delta", "content_block_stop"],
-            "end_turn",
-        ),
-        ((START, TEXT, DELTA, STOP, TOOL, INPUT), ["content_block_stop"], "max_tokens"),
+        ((START,), 1, WORDS_BLOCK, "end_turn"),
+        ((START, TEXT, DELTA, STOP), 4, WORDS_BLOCK, "end_turn"),
+        ((START, TEXT, DELTA), 3, ["content_block_stop", *WORDS_BLOCK], "end_turn"),
+        ((START, TEXT, DELTA, STOP, TOOL, INPUT), 4, WORDS_BLOCK, "end_turn"),
+        ((START, TEXT, DELTA, STOP, TOOL, INPUT, STOPS[1]), 7, [], "tool_use"),
+        ((START, THINK), 1, WORDS_BLOCK, "end_turn"),
+        ((START, THINK, STOPS[0]), 3, WORDS_BLOCK, "end_turn"),
+        ((START, SERVER, STOPS[0], RESULT), 1, WORDS_BLOCK, "end_turn"),
+        ((START, SERVER, STOPS[0], RESULT, STOPS[1]), 5, WORDS_BLOCK, "end_turn"),
     ],
 )
-def test_a_stream_is_ended_as_a_whole_message(
-    so_far: tuple[dict[str, object], ...], kinds: list[str], reason: str
+def test_a_stream_is_ended_as_a_whole_message_without_anything_half(
+    so_far: tuple[dict[str, object], ...], passed: int, kinds: list[str], reason: str
 ) -> None:
     stream = EndableStream("anthropic")
-    passed = stream.feed(sse(*so_far))
+    out = stream.feed(sse(*so_far))
+    assert out == sse(*so_far[:passed])
     ending = stream.end(WORDS, output_tokens=42)
-    assert passed == sse(*so_far)
     found = events(ending)
     assert [event["type"] for event in found] == [*kinds, "message_delta", "message_stop"]
     assert found[-2]["delta"]["stop_reason"] == reason
     assert found[-2]["usage"] == {"output_tokens": 42}
+    begun = [event["index"] for event in events(out + ending) if event["type"] == "content_block_start"]
+    ended = [event["index"] for event in events(out + ending) if event["type"] == "content_block_stop"]
+    assert begun == ended == list(range(len(begun)))
     meter = AnthropicStreamMeter()
-    meter.feed(passed + ending)
+    meter.feed(out + ending)
     metered = meter.finish()
     assert (metered.complete, metered.stop_reason, metered.usage.output) == (True, reason, 42)
     assert stream.end(WORDS, output_tokens=42) == b""
+
+
+def test_pings_do_not_wait_for_what_is_kept() -> None:
+    stream, ping = EndableStream("anthropic"), {"type": "ping"}
+    assert stream.feed(sse(START, THINK, ping)) == sse(START, ping)
+    assert stream.feed(sse(STOPS[0])) == sse(THINK, STOPS[0])
+
+
+def test_a_provider_that_stops_in_the_middle_leaves_what_it_said() -> None:
+    stream = EndableStream("anthropic")
+    assert stream.feed(sse(START, THINK) + b"data: half") == sse(START)
+    assert stream.rest() == sse(THINK) + b"data: half"
+    assert stream.rest() == b""
 
 
 def test_the_sdk_reads_a_stream_that_was_ended() -> None:
@@ -227,7 +251,7 @@ CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m
 
 @pytest.mark.parametrize(
     ("delta", "reason", "said"),
-    [({"content": "one"}, "stop", f"one\n\n{WORDS}"), ({"tool_calls": [{"index": 0}]}, "length", "")],
+    [({"content": "one"}, "stop", f"one\n\n{WORDS}"), ({"tool_calls": [{"index": 0}]}, "stop", f"\n\n{WORDS}")],
 )
 def test_openais_stream_is_ended_too(delta: dict[str, object], reason: str, said: str) -> None:
     stream = EndableStream("openai")
@@ -237,7 +261,13 @@ def test_openais_stream_is_ended_too(delta: dict[str, object], reason: str, said
     assert ending.endswith(b"data: [DONE]\n\n")
     choices = [chunk["choices"][0] for chunk in events(passed + ending) if chunk["choices"]]
     assert "".join(choice["delta"].get("content", "") for choice in choices) == said
+    assert not [choice for choice in choices if "tool_calls" in choice["delta"]]
     assert choices[-1]["finish_reason"] == reason
     done = EndableStream("openai")
     done.feed(f"data: {json.dumps(first)}\n\ndata: [DONE]\n\n".encode())
     assert done.end(WORDS, output_tokens=3) == b""
+    whole = EndableStream("openai")
+    last = {**CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    body = f"data: {json.dumps(first)}\n\ndata: {json.dumps(last)}\n\n".encode()
+    assert whole.feed(body) == body
+    assert whole.end(WORDS, output_tokens=3) == b""

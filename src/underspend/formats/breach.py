@@ -6,6 +6,7 @@ has no tool use, bills nothing, and names the model that was asked. An error is 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -76,93 +77,119 @@ def error(words: str, *, dialect: Dialect, budget: str) -> Wire:
 class EndableStream:
     """An SSE reply on its way to the client that can be ended as a whole message, at any event.
 
-    Feed it the provider's bytes and pass on what it returns: whole events only, unchanged. `end` gives the bytes that
-    finish the message, after which nothing more of the provider's may follow. A tool use that is under way cannot be
-    taken back: then the message ends as one cut at its output limit does, which clients know not to run. Elsewhere it
-    ends in the given words.
+    Feed it the provider's bytes and pass on what it returns: whole events, unchanged and in order, but that pings do
+    not wait. What must not stand half in a message is kept until it is whole: a tool's use (with its result where the
+    provider runs it) and a thinking block, which is worthless without its signature. `end` drops what is kept and gives
+    the bytes that finish the message; nothing more of the provider's may follow. The message ends in the given words,
+    or, where it has whole uses of tools, as one that calls tools does.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._tail = b""
-        self._open: tuple[int, str] | None = None
+        self._kept: list[bytes] = []
+        self._waits_for = ""
+        self._open: int | None = None
         self._next = 0
-        self._started = self._ended = False
+        self._started = self._ended = self._calls_tools = False
         self._chunk: dict[str, Any] = {}
 
     def feed(self, chunk: bytes) -> bytes:
-        """The bytes of the events that are whole by now."""
-        data = self._tail + chunk
-        ends = [at + len(mark) for mark in (b"\n\n", b"\r\n\r\n", b"\r\r") if (at := data.rfind(mark)) >= 0]
-        whole = max(ends, default=0)
-        self._tail = data[whole:]
-        for line in data[:whole].replace(b"\r", b"\n").split(b"\n"):
-            if line.startswith(b"data:"):
-                self._note(line[5:])
-        return data[:whole]
+        """The bytes that may go to the client by now."""
+        *whole, self._tail = _EVENT_END.split(self._tail + chunk)
+        return b"".join(self._take(text + end) for text, end in zip(whole[::2], whole[1::2], strict=True))
 
     def rest(self) -> bytes:
         """What is left when the provider has ended by itself."""
-        tail, self._tail = self._tail, b""
-        return tail
+        left, self._kept, self._tail = b"".join(self._kept) + self._tail, [], b""
+        return left
 
     def end(self, words: str, *, output_tokens: int) -> bytes:
         """The bytes that end the message; none where it has ended already or never began."""
         if self._ended or not self._started:
             return b""
-        self._ended, self._tail = True, b""
-        return self._end_openai(words) if self._dialect == "openai" else self._end_anthropic(words, output_tokens)
+        self._ended, self._tail, self._kept = True, b"", []
+        if self._dialect == "openai":
+            said = _choice(self._chunk, {"content": f"\n\n{words}"})
+            return _openai_sse([said, _choice(self._chunk, {}, "stop")])
+        usage = {"output_tokens": output_tokens}
+        events: list[dict[str, Any]] = []
+        if self._open is not None and not self._waits_for:  # one that is kept was never begun for the client
+            events.append({"type": "content_block_stop", "index": self._open})
+            self._next = self._open + 1
+        if self._calls_tools:
+            return _anthropic_sse([*events, *_anthropic_end("tool_use", usage)])
+        return _anthropic_sse([*events, *_text_block(self._next, f"\n\n{words}"), *_anthropic_end("end_turn", usage)])
 
-    def _note(self, data: bytes) -> None:
-        if data.strip() == b"[DONE]":
-            self._ended = True
-            return
-        try:
-            event = msgspec.json.decode(data)
-        except msgspec.DecodeError:
-            return
-        if not isinstance(event, dict):
-            return
+    def _take(self, raw: bytes) -> bytes:
+        event = _event_in(raw)
+        if event.get("type") == "ping":
+            return raw
         if self._dialect == "openai":
             self._note_openai(event)
         else:
             self._note_anthropic(event)
+        self._kept.append(raw)
+        if self._waits_for:
+            return b""
+        passed, self._kept = b"".join(self._kept), []
+        return passed
 
     def _note_anthropic(self, event: dict[str, Any]) -> None:
         match event.get("type"):
             case "message_start":
                 self._started = True
             case "content_block_start":
-                at, block = int(event.get("index", self._next)), event.get("content_block") or {}
-                self._open, self._next = (at, str(block.get("type"))), at + 1
+                self._begin_block(event)
             case "content_block_stop":
-                self._open = None
+                self._end_block()
             case "message_delta" | "error":
-                self._ended = True  # its stop reason has been said
+                self._ended, self._waits_for = True, ""  # its stop reason has been said
+
+    def _begin_block(self, event: dict[str, Any]) -> None:
+        kind = str((event.get("content_block") or {}).get("type"))
+        self._open = int(event.get("index", self._next))
+        if kind.endswith("tool_result"):
+            self._waits_for = _WHOLE
+        elif not self._waits_for and kind.endswith("tool_use"):
+            self._waits_for = _USE if kind == "tool_use" else _RESULT
+        elif not self._waits_for and "thinking" in kind:
+            self._waits_for = _WHOLE
+
+    def _end_block(self) -> None:
+        if self._waits_for == _RESULT:
+            return
+        self._calls_tools |= self._waits_for == _USE
+        self._next, self._open, self._waits_for = (self._open or 0) + 1, None, ""
 
     def _note_openai(self, event: dict[str, Any]) -> None:
         choices = event.get("choices")
+        if event.get("done"):
+            self._ended, self._waits_for = True, ""
         if not isinstance(choices, list) or not choices:
             return
         self._started, self._chunk = True, {name: event.get(name) for name in ("id", "object", "created", "model")}
         if (choices[0].get("delta") or {}).get("tool_calls"):
-            self._open = (0, "tool_use")
-        self._ended |= choices[0].get("finish_reason") is not None
+            self._waits_for = _WHOLE
+        if choices[0].get("finish_reason") is not None:
+            self._ended, self._waits_for = True, ""
 
-    def _end_anthropic(self, words: str, output_tokens: int) -> bytes:
-        events: list[dict[str, Any]] = []
-        in_tool = self._open is not None and self._open[1].endswith("tool_use")
-        if self._open is not None:
-            events.append({"type": "content_block_stop", "index": self._open[0]})
-        if not in_tool:
-            events += _text_block(self._next, f"\n\n{words}")
-        events += _anthropic_end("max_tokens" if in_tool else "end_turn", {"output_tokens": output_tokens})
-        return _anthropic_sse(events)
 
-    def _end_openai(self, words: str) -> bytes:
-        if self._open is not None:
-            return _openai_sse([_choice(self._chunk, {}, "length")])
-        return _openai_sse([_choice(self._chunk, {"content": f"\n\n{words}"}), _choice(self._chunk, {}, "stop")])
+_EVENT_END = re.compile(rb"(\r\n\r\n|\n\n|\r\r)")
+_USE, _RESULT, _WHOLE = "the end of a tool's use", "a tool's result", "the end of a block"
+
+
+def _event_in(raw: bytes) -> dict[str, Any]:
+    """The JSON object of an event's data; empty for any other."""
+    lines = (line for line in raw.replace(b"\r", b"\n").split(b"\n") if line.startswith(b"data:"))
+    data = b"".join(line[5:] for line in lines).strip()
+    if data == b"[DONE]":
+        return {"done": True}
+    try:
+        event = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return {}
+    return event if isinstance(event, dict) else {}
 
 
 def _headers(body: bytes, budget: str, *, stream: bool) -> RawHeaders:
