@@ -86,13 +86,14 @@ def test_the_sdk_reads_the_stream_as_the_same_message() -> None:
 def test_the_sdk_raises_the_error_at_once_and_does_not_try_again() -> None:
     with (
         client(error(WORDS, dialect="anthropic", budget="team")) as (sdk, asked),
-        pytest.raises(anthropic.PermissionDeniedError, match="underspend: The budget 'team'") as caught,
+        pytest.raises(anthropic.APIStatusError, match="underspend: The budget 'team'") as caught,
     ):
         sdk.messages.create(**ASK)
     assert len(asked) == 1
+    assert caught.value.status_code == 402
     assert caught.value.body == {
         "type": "error",
-        "error": {"type": "permission_error", "message": f"underspend: {WORDS}"},
+        "error": {"type": "billing_error", "message": f"underspend: {WORDS}"},
     }
 
 

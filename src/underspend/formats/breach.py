@@ -17,7 +17,7 @@ from underspend.core.windows import SECOND
 Dialect: TypeAlias = Literal["anthropic", "openai"]
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
-FORBIDDEN = 403
+PAYMENT_REQUIRED = 402  # of a 403 Claude Code tells its user that it failed to authenticate
 _NO_USAGE = {
     "input_tokens": 0,
     "cache_creation_input_tokens": 0,
@@ -63,15 +63,15 @@ def reply(  # noqa: PLR0913  # what a reply is made of
 
 
 def error(words: str, *, dialect: Dialect, budget: str) -> Wire:
-    """An error of these words: 403 in the dialect's shape, with `x-should-retry: false`, which the SDKs obey."""
+    """An error of these words: 402 in the dialect's shape, with `x-should-retry: false`, which the SDKs obey."""
     message = f"underspend: {words}"
     if dialect == "anthropic":
-        body = _json({"type": "error", "error": {"type": "permission_error", "message": message}})
+        body = _json({"type": "error", "error": {"type": "billing_error", "message": message}})
     else:
         told = {"message": message, "type": "insufficient_quota", "param": None, "code": "budget_exceeded"}
         body = _json({"error": told})
     retry = [(b"x-should-retry", b"false"), (b"x-underspend-error", b"budget")]
-    return Wire(FORBIDDEN, [*_headers(body, budget, stream=False), *retry], body)
+    return Wire(PAYMENT_REQUIRED, [*_headers(body, budget, stream=False), *retry], body)
 
 
 class EndableStream:
