@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from underspend.config.budgets import read_budgets
+from underspend.core.budgets import Action, AtCap, Scope
+from underspend.core.errors import ConfigError
+from underspend.core.money import from_usd
+
+TABLES = """
+[day]
+usd = "5.00"
+action = "block"
+
+[projects]
+usd = "100"
+window = "calendar month"
+scope = "project"
+timezone = "America/New_York"
+thresholds = [75, 90]
+
+[night]
+usd = "0.50"
+window = "rolling hour"
+scope = "key"
+only = "k1"
+action = "downgrade"
+downgrade_to = "small"
+
+[one]
+usd = "2"
+window = "request"
+action = "block"
+at_cap = "end"
+"""
+
+
+def test_each_table_is_a_budget() -> None:
+    day, projects, night, one = read_budgets(tomllib.loads(TABLES), timezone="Europe/Berlin", where="config.toml")
+    assert (day.name, day.cap, str(day.window), day.zone.name) == ("day", from_usd(5), "calendar day", "Europe/Berlin")
+    assert (day.action, day.scope, day.thresholds) == (Action.BLOCK, Scope.ALL, (50, 80, 100))
+    assert (projects.scope, projects.zone.name, projects.thresholds) == (Scope.PROJECT, "America/New_York", (75, 90))
+    assert (night.only, night.downgrade_to, night.cap) == ("k1", "small", from_usd("0.5"))
+    assert one.at_cap is AtCap.END
+    assert read_budgets({}, timezone="", where="config.toml") == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ({}, "usd"),
+        ({"usd": 5}, "Expected `str`"),
+        ({"usd": "five"}, "is no amount of dollars"),
+        ({"usd": "5", "window": "daily"}, "is no window of a budget"),
+        ({"usd": "5", "cap": 1}, "cap"),
+        ({"usd": "5", "action": "stop"}, "Invalid enum value 'stop'"),
+        ({"usd": "5", "only": "web"}, "counts all calls"),
+        ("5.00", "Expected `object`"),
+    ],
+)
+def test_what_is_no_budget_is_named_with_its_table(table: object, problem: str) -> None:
+    with pytest.raises(ConfigError, match=r"config\.toml \[budgets\.day\]") as caught:
+        read_budgets({"day": table}, timezone="", where="config.toml")
+    assert problem in str(caught.value)
+
+
+def test_a_zone_that_is_not_known_is_an_error_too() -> None:
+    with pytest.raises(ConfigError, match="Europe/Atlantis"):
+        read_budgets({"day": {"usd": "5", "timezone": "Europe/Atlantis"}}, timezone="", where="config.toml")
