@@ -105,7 +105,7 @@ def _question(raw: bytes, dialect: str, target: str, around: bytes) -> Question 
             asks=asks,
             frame=_digest(around + b"frame", _canonical(blanked, dialect)) if asks else b"",
         )
-    except (msgspec.DecodeError, RecursionError, UnicodeError, ValueError):
+    except (msgspec.DecodeError, RecursionError, ArithmeticError, ValueError):
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import os
 import secrets
@@ -70,7 +69,7 @@ def key_in_keyring() -> bytes:
 def _decoded(found: str) -> bytes:
     try:
         key = base64.b64decode(found, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ReplyStoreError(path="the keyring", problem="what it holds is no key") from error
     if len(key) != _BYTES:
         raise ReplyStoreError(path="the keyring", problem=f"the key has {len(key)} bytes, not {_BYTES}")

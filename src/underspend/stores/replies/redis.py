@@ -68,7 +68,7 @@ end
 forget(key)
 purge(now)
 while tonumber(redis.call('GET', space .. 'size') or '0') + #body > bound do
-    local oldest = redis.call('ZRANGE', space .. 'used', 0, 0)[1]
+    local oldest = redis.call('ZRANGE', space .. 'used', 0, 0)[1] or redis.call('HKEYS', space .. 'sizes')[1]
     if not oldest then
         redis.call('SET', space .. 'size', 0)
     elseif forget(oldest) == 0 then
@@ -94,7 +94,7 @@ _CLEAR = (
     + """
 local tag = ARGV[2]
 redis.call('HSET', space .. 'cleared', tag, redis.call('INCR', space .. 'clears'))
-local keys = tag == '' and redis.call('ZRANGE', space .. 'expires', 0, -1)
+local keys = tag == '' and redis.call('HKEYS', space .. 'sizes')
     or redis.call('SMEMBERS', space .. 'tag:' .. tag)
 local gone = 0
 for _, key in ipairs(keys) do gone = gone + forget(key) end

