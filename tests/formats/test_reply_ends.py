@@ -68,7 +68,9 @@ BEGUN = {"candidates": [{"content": {"parts": [{"text": "x"}]}}]}
         (stream(BEGUN, GEMINI), True, "gemini"),
     ],
 )
-def test_a_reply_that_says_all_it_had_to_say_may_be_kept(body: Any, streamed: bool, dialect: str) -> None:  # a parameter
+def test_a_reply_that_says_all_it_had_to_say_may_be_kept(
+    body: Any, streamed: bool, dialect: str
+) -> None:  # a parameter
     assert why(body, streamed=streamed, dialect=dialect) is None
 
 

@@ -350,7 +350,10 @@ USER = {"role": "user"}
     ],
 )
 def test_what_a_reply_depends_on_outside_the_request_is_named(body: dict[str, Any], what: str) -> None:
-    question = read(body)
+    first = next(iter(body))
+    kind = str(body.get("messages", ""))
+    dialect = {"input": "responses", "contents": "gemini"}.get(first, "openai" if "image_url" in kind else "anthropic")
+    question = read(body, dialect=dialect)
     assert question is not None
     assert what in question.outside
     assert bool(question.outside) == bool(what)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -68,7 +68,7 @@ class Questions:
         "gemini", `target` the path and query. Header names are lower case; only those that can change the reply count.
         """
         around = [_VERSION, tenant, provider, dialect, target, _about_the_reply(headers)]
-        name = hashlib.sha256(_encode(around) + b"\0" + raw).digest()
+        name = _digest(_encode(around), raw)
         if name in self._known:
             self._known.move_to_end(name)
             return self._known[name]
@@ -92,25 +92,28 @@ def _question(raw: bytes, dialect: str, target: str, around: bytes) -> Question 
         body = _decode(raw)
         if not isinstance(body, dict) or _says_twice(raw, body):
             return None
+        canonical = _encode(_canonical(body, dialect))
         streams = body.get("stream") is True or ":stream" in target.partition("?")[0]
         asks, blanked = _one_question(body) if dialect == "anthropic" else ("", {})
         return Question(
-            key=_digest(around, _canonical(body, dialect)),
+            key=_digest(around, canonical),
             model=str(body.get("model") or ""),
             stream=streams,
             varied=_is_varied(body, dialect),
-            outside=_outside(body),
+            outside=_outside(body, dialect, canonical),
             safety=_is_safety(body),
             output=_output(body),
             asks=asks,
-            frame=_digest(around + b"frame", _canonical(blanked, dialect)) if asks else b"",
+            frame=_digest(around + b"frame", _encode(_canonical(blanked, dialect))) if asks else b"",
         )
     except (msgspec.DecodeError, RecursionError, ArithmeticError, ValueError):
         return None
 
 
-def _digest(around: bytes, canonical: Json) -> bytes:
-    return hashlib.sha256(around + b"\0" + _encode(canonical)).digest()
+def _digest(around: bytes, canonical: bytes) -> bytes:
+    made = hashlib.sha256(around + b"\0")
+    made.update(canonical)
+    return made.digest()
 
 
 def _says_twice(raw: bytes, body: Json) -> bool:
@@ -159,7 +162,7 @@ def _content(value: object) -> object:
 def _message(value: object) -> object:
     if not isinstance(value, dict):
         return value
-    made = {name: value[name] for name in sorted(value)}
+    made = dict(sorted(value.items()))
     if "content" in made:
         made["content"] = _content(made["content"])
     return made
@@ -168,11 +171,11 @@ def _message(value: object) -> object:
 def _block(value: object) -> object:
     if not isinstance(value, dict):
         return value
-    made = {
-        name: value[name]
-        for name in sorted(value)
-        if value[name] is not None and not (name == "cache_control" and _is_breakpoint(value[name]))
-    }
+    made = dict(sorted(value.items()))
+    if "cache_control" in made and _is_breakpoint(made["cache_control"]):
+        del made["cache_control"]
+    if None in made.values():
+        made = {name: part for name, part in made.items() if part is not None}
     if made.get("type") == "tool_result" and "content" in made:
         made["content"] = _content(made["content"])
     return made
@@ -223,29 +226,35 @@ _STATEFUL = {
 }
 
 
-def _outside(body: Json) -> str:
+def _outside(body: Json, dialect: str, canonical: bytes) -> str:
     """What a reply depends on that is not in the request; empty where all of it is."""
     found = next((what for name, what in _STATEFUL.items() if body.get(name)), "")
+    if found or (dialect == "anthropic" and _URL_SOURCE not in canonical):
+        return found
     asked = (body.get("messages"), body.get("input"), body.get("contents"), body.get("system"))
-    return found or ("a document fetched from an URL" if any(map(_fetches, asked)) else "")
+    return "a document fetched from an URL" if any(map(_fetches, asked)) else ""
 
 
-_URL_FIELDS = ("image_url", "file_url", "fileUri", "file_uri")
+_URL_SOURCE = b'"type":"url"'  # as every source with an URL has it: looking for this spares nearly all the walk
+_URL_FIELDS = frozenset({"image_url", "file_url", "fileUri", "file_uri"})
+_HOLDS_MORE = frozenset({"content", "source", "parts", "fileData", "file_data"})
 
 
 def _fetches(value: object) -> bool:
     """Whether any content block is to be fetched from an URL."""
-    if isinstance(value, list):
-        return any(map(_fetches, value))
-    if not isinstance(value, dict):
-        return False
-    if value.get("type") == "url" or any(_is_remote(value.get(name)) for name in _URL_FIELDS):
-        return True
-    return any(_fetches(inner) for inner in _containers(value))
-
-
-def _containers(value: Json) -> Iterable[object]:
-    return (value[name] for name in ("content", "source", "parts", "fileData", "file_data") if name in value)
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            if part.get("type") == "url":
+                return True
+            if not _URL_FIELDS.isdisjoint(part) and any(_is_remote(part.get(name)) for name in _URL_FIELDS):
+                return True
+            if not _HOLDS_MORE.isdisjoint(part):
+                waiting += [part[name] for name in _HOLDS_MORE if name in part]
+    return False
 
 
 def _is_remote(value: object) -> bool:
