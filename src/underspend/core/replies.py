@@ -239,8 +239,8 @@ class ReplyStore(Protocol):
     together: the rows longest unused go first.
     """
 
-    async def get(self, key: bytes, tenant: str, now: int) -> Found:
-        """The row of a key, which counts as a use of it."""
+    async def get(self, key: bytes, tenant: str, now: int, *, use: bool = True) -> Found:
+        """The row of a key. That counts as a use of it, unless `use` says otherwise."""
         ...
 
     async def put(self, row: StoredReply, clears: int) -> bool:

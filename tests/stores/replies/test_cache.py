@@ -144,7 +144,7 @@ def test_a_store_that_fails_is_left_alone_for_a_while():
     class Broken(MemoryReplies):
         tries = 0
 
-        async def get(self, key, tenant, now):
+        async def get(self, key, tenant, now, *, use=True):
             self.tries += 1
             raise ReplyStoreError(path="p", problem="down")
 

@@ -107,6 +107,7 @@ def test_uses_are_counted(kind, tmp_path, redis):
             await store.put(row(ttl=999), clears)
             for n in range(120):
                 await store.get(row().key, "one", at(n))
+                assert (await store.get(row().key, "one", at(n), use=False)).row is not None
             [listed] = await store.listed(now=at(200))
             assert (listed.hits, listed.used_at, listed.cost, listed.model) == (120, at(119), 7, "m")
             stock = await store.stock(at(200))

@@ -96,8 +96,8 @@ def test_a_body_moved_to_another_row_does_not_open(names):
 
 def test_a_store_that_gives_another_row_than_asked_for_is_not_believed():
     class Wrong(MemoryReplies):
-        async def get(self, key, tenant, now):
-            del key, tenant, now
+        async def get(self, key, tenant, now, *, use=True):
+            del key, tenant, now, use
             return await super().get(row().key, "one", 0)
 
     async def work():

@@ -17,7 +17,8 @@ from math import sqrt
 from underspend.core.faq import MILLION
 
 _WORD = re.compile(r"\w+")
-_SAY_LITTLE = """a an the is are was were be do does did can could would will shall should may might i you we they it my your our
+_SAY_LITTLE = """a an the is are was were be
+do does did can could would will shall should may might i you we they it my your our
 me us to of in on at for and or please tell what how which who there this that hi hello thanks"""
 _LITTLE = frozenset(_SAY_LITTLE.split())
 

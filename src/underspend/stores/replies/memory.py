@@ -28,17 +28,18 @@ class MemoryReplies:
         self._clears = 0
         self._cleared: dict[str | None, int] = {}
 
-    async def get(self, key: bytes, tenant: str, now: int) -> Found:
-        """The row of a key, which counts as a use of it."""
+    async def get(self, key: bytes, tenant: str, now: int, *, use: bool = True) -> Found:
+        """The row of a key. That counts as a use of it, unless `use` says otherwise."""
         held = self._rows.get(key)
         if held is None or held.row.tenant != tenant:
             return Found(None, self._clears)
         if held.row.expires_at <= now:
             self._forget(key)
             return Found(None, self._clears)
-        held.hits += 1
-        held.used_at = now
-        self._rows.move_to_end(key)
+        if use:
+            held.hits += 1
+            held.used_at = now
+            self._rows.move_to_end(key)
         return Found(held.row, self._clears)
 
     async def put(self, row: StoredReply, clears: int) -> bool:

@@ -46,6 +46,7 @@ local clears = redis.call('GET', space .. 'clears') or '0'
 local name = space .. 'reply:' .. key
 local row = redis.call('HMGET', name, 'tenant', 'expires_at', 'head', 'body')
 if not row[1] or row[1] ~= tenant or tonumber(row[2]) <= tonumber(now) then return {clears} end
+if ARGV[5] == '0' then return {clears, row[3], row[4]} end
 redis.call('HINCRBY', name, 'hits', 1)
 if tonumber(redis.call('HGET', name, 'used_at')) < tonumber(now) then
     redis.call('HSET', name, 'used_at', now)
@@ -124,9 +125,9 @@ class RedisReplies:
             for name, text in (("get", _GET), ("put", _PUT), ("clear", _CLEAR), ("remove", _REMOVE))
         }
 
-    async def get(self, key: bytes, tenant: str, now: int) -> Found:
-        """The row of a key, which counts as a use of it."""
-        clears, *row = await self._run("get", key.hex(), tenant, now)
+    async def get(self, key: bytes, tenant: str, now: int, *, use: bool = True) -> Found:
+        """The row of a key. That counts as a use of it, unless `use` says otherwise."""
+        clears, *row = await self._run("get", key.hex(), tenant, now, int(use))
         if not row:
             return Found(None, int(clears))
         return Found(StoredReply(**_read(row[0]), key=key, tenant=tenant, body=row[1]), int(clears))

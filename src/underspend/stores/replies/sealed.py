@@ -68,9 +68,9 @@ class SealedReplies:
         self._store = store
         self._sealer = sealer
 
-    async def get(self, key: bytes, tenant: str, now: int) -> Found:
+    async def get(self, key: bytes, tenant: str, now: int, *, use: bool = True) -> Found:
         """The row of a key, opened; none where it is not as it was kept, or not the row that was asked for."""
-        found = await self._store.get(key, tenant, now)
+        found = await self._store.get(key, tenant, now, use=use)
         row = found.row
         if row is None or (row.key, row.tenant) != (key, tenant) or row.expires_at <= now:
             return Found(None, found.clears)

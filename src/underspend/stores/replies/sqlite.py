@@ -64,15 +64,13 @@ class SqliteReplies:
         self._reader = self._guarded(self._opened)
         self._writer = self._guarded(self._opened)
 
-    async def get(self, key: bytes, tenant: str, now: int) -> Found:
-        """The row of a key, which counts as a use of it."""
+    async def get(self, key: bytes, tenant: str, now: int, *, use: bool = True) -> Found:
+        """The row of a key. That counts as a use of it, unless `use` says otherwise."""
         clears, values = self._guarded(lambda: self._look(key, tenant, now))
         if values is None:
             return Found(None, clears)
-        hits, used_at = self._uses.get(key, (0, 0))
-        self._uses[key] = hits + 1, max(used_at, now)
-        if len(self._uses) >= _USES_WAITING:
-            asyncio.get_running_loop().run_in_executor(None, self._note, self._taken())
+        if use:
+            self._count(key, now)
         return Found(StoredReply(**_named(values), body=values[-1]), clears)
 
     async def put(self, row: StoredReply, clears: int) -> bool:
@@ -164,6 +162,12 @@ class SqliteReplies:
         )
         db.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(tag, row.key) for tag in row.tags])
         return True
+
+    def _count(self, key: bytes, now: int) -> None:
+        hits, used_at = self._uses.get(key, (0, 0))
+        self._uses[key] = hits + 1, max(used_at, now)
+        if len(self._uses) >= _USES_WAITING:
+            asyncio.get_running_loop().run_in_executor(None, self._note, self._taken())
 
     async def _write(self, change: Callable[[sqlite3.Connection], _T]) -> _T:
         uses = self._taken()
