@@ -228,7 +228,9 @@ def test_calibration_goes_by_given_pairs_and_labelled_hits():
 
 @settings(max_examples=40, deadline=None)
 @given(
-    known=st.lists(st.tuples(st.sampled_from(["one", "two"]), st.sampled_from(["s", "z"]), st.text("ab1 no", max_size=9))),
+    known=st.lists(
+        st.tuples(st.sampled_from(["one", "two"]), st.sampled_from(["s", "z"]), st.text("ab1 no", max_size=9))
+    ),
     asked=st.tuples(st.sampled_from(["one", "two"]), st.sampled_from(["s", "z"]), st.text("ab1 no", max_size=9)),
 )
 def test_no_answer_crosses_tenants_or_frames_or_particulars(known, asked):

@@ -34,9 +34,7 @@ HIT = FaqHit(
     question="How do I pay?",
     tenant="one",
 )
-CALIBRATION = Calibration(
-    matcher="m", threshold=1, limit=2, confidence=3, bound=4, hits=5, wrong=6, pairs=7, found=8
-)
+CALIBRATION = Calibration(matcher="m", threshold=1, limit=2, confidence=3, bound=4, hits=5, wrong=6, pairs=7, found=8)
 
 
 @pytest.fixture(params=["file", "memory"])

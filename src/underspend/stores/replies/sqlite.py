@@ -21,6 +21,7 @@ from underspend.core.replies import Found, Listed, ReplyStoreError, Stock, Store
 _VERSION = 1
 _USES_WAITING = 50
 _BUSY_SECONDS = 5
+_READ_SECONDS = 0.05  # reading waits for nobody but a file that is being recovered, and callers do not wait for that
 _T = TypeVar("_T")
 _Uses = dict[bytes, tuple[int, int]]
 
@@ -61,8 +62,8 @@ class SqliteReplies:
         self._bound = bound
         self._uses: _Uses = {}
         self._writing = threading.Lock()
-        self._reader = self._guarded(self._opened)
-        self._writer = self._guarded(self._opened)
+        self._writer = self._guarded(lambda: self._opened(_BUSY_SECONDS))
+        self._reader = self._guarded(lambda: self._opened(_READ_SECONDS))
 
     async def get(self, key: bytes, tenant: str, now: int, *, use: bool = True) -> Found:
         """The row of a key. That counts as a use of it, unless `use` says otherwise."""
@@ -106,9 +107,9 @@ class SqliteReplies:
         self._reader.close()
         self._writer.close()
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self, seconds: float) -> sqlite3.Connection:
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        db = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
+        db = sqlite3.connect(self._path, timeout=seconds, check_same_thread=False, isolation_level=None)
         try:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")
