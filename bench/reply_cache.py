@@ -27,7 +27,7 @@ from underspend.stores.replies.opening import open_replies
 
 BAR_US = 1000
 _RUNS = 400
-_HEADERS = {"anthropic-version": "2023-06-01", "anthropic-beta": "claude-code-20250219"}
+_HEADERS = [(b"anthropic-version", b"2023-06-01"), (b"anthropic-beta", b"claude-code-20250219")]
 _AROUND = {"tenant": "key-1", "provider": "https://api.anthropic.com", "dialect": "anthropic", "target": "/v1/messages"}
 _KEYED = Identity(billing=BillingMode.API_KEY)
 _REPLY = Finished(status=200, content_type="text/event-stream", body=bodies.sse_reply())

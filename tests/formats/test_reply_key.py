@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from formats.recorded import ROOT, recordings
 from underspend.formats.reply_key import Question, Questions
 
-HEADERS = {"anthropic-version": "2023-06-01", "anthropic-beta": "a-2025-01-01,b-2025-02-02", "user-agent": "x"}
+HEADERS = [
+    (b"anthropic-version", b"2023-06-01"),
+    (b"anthropic-beta", b"a-2025-01-01,b-2025-02-02"),
+    (b"user-agent", b"x"),
+]
 ASK: dict[str, Any] = {
     "model": "m",
     "max_tokens": 100,
@@ -234,10 +238,12 @@ def test_a_breakpoint_that_says_more_counts() -> None:
         {"provider": "https://q"},
         {"dialect": "openai"},
         {"target": "/v1/messages?beta=true"},
-        {"headers": {**HEADERS, "anthropic-version": "2024-01-01"}},
-        {"headers": {**HEADERS, "anthropic-beta": "a-2025-01-01"}},
-        {"headers": {**HEADERS, "anthropic-unknown": "1"}},
-        {"headers": {**HEADERS, "openai-project": "p"}},
+        {"headers": [(b"anthropic-version", b"2024-01-01"), *HEADERS[1:]]},
+        {"headers": [(b"anthropic-beta", b"a-2025-01-01"), HEADERS[0]]},
+        {"headers": [*HEADERS, (b"anthropic-beta", b"c-2025-03-03")]},
+        {"headers": [*HEADERS, (b"anthropic-version", b"2024-01-01")]},
+        {"headers": [*HEADERS, (b"anthropic-unknown", b"1")]},
+        {"headers": [*HEADERS, (b"openai-project", b"p")]},
     ],
 )
 def test_who_asks_whom_and_how_is_part_of_the_key(other: dict[str, Any]) -> None:
@@ -247,12 +253,13 @@ def test_who_asks_whom_and_how_is_part_of_the_key(other: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     "headers",
     [
-        {**HEADERS, "user-agent": "y", "x-stainless-retry-count": "1", "x-claude-code-session-id": "s"},
-        {**HEADERS, "anthropic-beta": "b-2025-02-02, a-2025-01-01"},
-        {**HEADERS, "x-goog-api-key": "secret"},
+        [*HEADERS[:2], (b"user-agent", b"y"), (b"x-stainless-retry-count", b"1"), (b"x-claude-code-session-id", b"s")],
+        [HEADERS[0], (b"anthropic-beta", b"b-2025-02-02, a-2025-01-01")],
+        [(b"anthropic-beta", b"b-2025-02-02"), HEADERS[0], (b"anthropic-beta", b",a-2025-01-01")],
+        [*HEADERS, (b"x-goog-api-key", b"secret")],
     ],
 )
-def test_headers_that_cannot_change_the_reply_are_no_part(headers: dict[str, str]) -> None:
+def test_headers_that_cannot_change_the_reply_are_no_part(headers: list[tuple[bytes, bytes]]) -> None:
     assert key(ASK, headers=headers) == key(ASK)
 
 
@@ -284,7 +291,7 @@ def test_what_cannot_be_read_beyond_doubt_has_no_key(raw: bytes) -> None:
 
 def test_a_call_is_read_once() -> None:
     questions = Questions()
-    around = {"tenant": "t", "provider": "p", "dialect": "anthropic", "target": "/", "headers": {}}
+    around = {"tenant": "t", "provider": "p", "dialect": "anthropic", "target": "/", "headers": []}
     first = questions.read(dump(ASK), **around)
     assert questions.read(dump(ASK), **around) is first
     for n in range(300):
@@ -397,6 +404,7 @@ def test_a_lone_question_has_a_frame_without_its_words() -> None:
     assert one.key != two.key
     assert asks("x", system="t").frame != one.frame
     assert asks("x", x_unknown=1).frame != one.frame
+    assert asks("x", metadata={"user_id": "u"}).frame == one.frame
     assert asks("x", tools=[{"name": "t"}]).frame == b""
     assert asks([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]).asks == ""
     assert asks([{"type": "image", "source": {}}]).asks == ""

@@ -222,9 +222,10 @@ _PARTICULAR = re.compile(r"\d+(?:[.,:/-]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?")
 _NEGATIONS = """no not never none nor cannot without nobody nothing neither isn't aren't wasn't weren't don't doesn't
 didn't can't couldn't won't wouldn't shouldn't mustn't haven't hasn't hadn't nicht kein keine keinen nie ohne non pas
 sans jamais sin nunca não nem"""
-_OPPOSITES = """enable disable on off start stop add remove before after allow deny block unblock open close increase
-decrease min max minimum maximum first last up down in out buy sell import export encrypt decrypt install uninstall
-subscribe unsubscribe left right with upgrade downgrade login logout more less"""
+_OPPOSITES = """enable disable off start stop add remove before after allow deny block unblock open close increase
+decrease min max minimum maximum first last down out buy sell import export encrypt decrypt install uninstall
+subscribe unsubscribe left upgrade downgrade login logout more less"""
+# Of two opposites of which one is a common preposition ("log in"), the other is enough.
 _TELLING = frozenset((*_NEGATIONS.split(), *_OPPOSITES.split()))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -31,6 +31,7 @@ _SAMPLING = frozenset({"temperature", "top_p"})
 _BREAKPOINT = frozenset({"type", "ttl"})
 _MOST_DIGITS = 28
 _REMEMBERED = 256
+RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +61,13 @@ class Questions:
         self._known: OrderedDict[bytes, Question | None] = OrderedDict()
 
     def read(  # noqa: PLR0913  # what was asked, and of whom
-        self, raw: bytes, *, tenant: str, provider: str, dialect: str, target: str, headers: Mapping[str, str]
+        self, raw: bytes, *, tenant: str, provider: str, dialect: str, target: str, headers: RawHeaders
     ) -> Question | None:
         """The call with this body; None when it cannot be read beyond doubt, and so has no kept reply.
 
         `provider` is where it goes (an URL serves), `dialect` one of "anthropic", "openai" (chat), "responses" and
-        "gemini", `target` the path and query. Header names are lower case; only those that can change the reply count.
+        "gemini", `target` the path and query. Header names are lower case; only those that can change the reply count,
+        all lines of them.
         """
         around = [_VERSION, tenant, provider, dialect, target, _about_the_reply(headers)]
         name = _digest(_encode(around), raw)
@@ -78,13 +80,16 @@ class Questions:
         return made
 
 
-def _about_the_reply(headers: Mapping[str, str]) -> list[tuple[str, object]]:
+def _about_the_reply(headers: RawHeaders) -> list[tuple[str, str]]:
     """The headers that can change a reply: the version, the betas in any order, and all else of a provider's own."""
-    return [
-        (name, sorted({beta.strip() for beta in value.split(",")} - {""}) if name == "anthropic-beta" else value)
-        for name, value in sorted(headers.items())
-        if name.startswith(_ABOUT_THE_REPLY) and name not in _CREDENTIALS
-    ]
+    made, betas = list[tuple[str, str]](), set[str]()
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if name == "anthropic-beta":
+            betas |= {beta.strip() for beta in value.split(",")}
+        elif name.startswith(_ABOUT_THE_REPLY) and name not in _CREDENTIALS:
+            made.append((name, value))
+    return [*sorted(made), *(("anthropic-beta", beta) for beta in sorted(betas - {""}))]
 
 
 def _question(raw: bytes, dialect: str, target: str, around: bytes) -> Question | None:
@@ -263,7 +268,10 @@ def _is_remote(value: object) -> bool:
 
 
 def _one_question(body: Json) -> tuple[str, Json]:
-    """The text of a call that is one typed question, and the call without it; an empty text for all others."""
+    """The text of a call that is one typed question, and the call without it; an empty text for all others.
+
+    `metadata` is left out too: it says for whom the client asks, and the same answer is meant for all of them.
+    """
     messages = body.get("messages")
     if body.get("tools") or not isinstance(messages, list) or len(messages) != 1:
         return "", {}
@@ -274,4 +282,5 @@ def _one_question(body: Json) -> tuple[str, Json]:
     block = obj(blocks[0])
     if block.keys() != {"text", "type"} or block["type"] != "text" or not isinstance(block["text"], str):
         return "", {}
-    return block["text"].strip(), {**body, "messages": [{**message, "content": []}]}
+    around = {name: part for name, part in body.items() if name != "metadata"}
+    return block["text"].strip(), {**around, "messages": [{**message, "content": []}]}

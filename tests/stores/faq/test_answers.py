@@ -35,7 +35,7 @@ HOUR = 3600_000_000
 def ask(text, *, system="s", stream=True, tools=None):
     body = {"model": "m", "stream": stream, "system": system, "messages": [{"role": "user", "content": text}]}
     raw = json.dumps(body | ({"tools": tools} if tools else {})).encode()
-    around = {"tenant": "t", "provider": "p", "dialect": "anthropic", "target": "/", "headers": {}}
+    around = {"tenant": "t", "provider": "p", "dialect": "anthropic", "target": "/", "headers": []}
     return Questions().read(raw, **around)
 
 
@@ -152,7 +152,9 @@ def test_what_is_revoked_serves_nothing_even_while_it_is_compared():
         assert await faq.look(question, tenant="one", now=1) is not None
 
         async def revoke():
+            slow.meanwhile = None
             await faq.store.revoke(entry)
+            await faq.standing()  # as another call meanwhile has it read again
 
         slow.meanwhile = revoke
         assert await faq.look(question, tenant="one", now=1) is None

@@ -50,7 +50,7 @@ def test_bodies_end_by_themselves_and_what_is_left_of_them_is_put_right(redis):
 
 def test_a_server_that_is_not_there_is_one_kind_of_error_and_no_password_is_shown(tmp_path):
     async def work():
-        store = RedisReplies(f"unix://name:secret@{tmp_path}/nothing.sock", 1000)
+        store = RedisReplies(f"unix://name:secret@{tmp_path}/nothing.sock?password=secret", 1000)
         for broken in (store.get(b"", "one", 0), store.put(row(), 0), store.clear(), store.stock(0)):
             with pytest.raises(ReplyStoreError) as caught:
                 await broken

@@ -30,6 +30,7 @@ from underspend.stores.replies.cache import Finished, Headers, body_of, content_
 
 _LONGEST = 2_000
 """Characters of a question: what is longer is a task, and alike tasks have answers of their own."""
+_MOST_HELD = 10_000
 _MOST_ENTRIES = 1_000
 """Entries that one question is compared with; of more, the newest."""
 
@@ -62,8 +63,8 @@ class Faq:
         self.matcher = matcher
         self._wanted = wanted
         self._limit = limit
-        self._read_at = -1
-        self._entries: Sequence[FaqEntry] = ()
+        self._read_at = (-1, 0)
+        self._entries: list[FaqEntry] = []
         self._standing = Standing(FaqMode.OFF, 0)
 
     async def standing(self) -> Standing:
@@ -79,7 +80,7 @@ class Faq:
         if self._wanted is FaqMode.OFF or not tenant or not 0 < len(question.asks) <= _LONGEST:
             return None
         await self._refresh()
-        stands = self._standing
+        stands, as_of = self._standing, self._read_at[0]
         told = particulars(question.asks)
         known = [each for each in self._entries if each.serves(tenant, question.frame, now)]
         known = [each for each in known[-_MOST_ENTRIES:] if particulars(each.question) == told]
@@ -88,7 +89,7 @@ class Faq:
         scores = await self.matcher.scores(question.asks, [each.question for each in known])
         score, best = max(zip(scores, known, strict=True), key=lambda found: (found[0], found[1].made_at))
         reply = _reply_of(best, question) if score >= stands.threshold else None
-        if reply is None or await self.store.changes() != self._read_at:  # the best may have been revoked meanwhile
+        if reply is None or (await self.store.changes())[0] != as_of:  # the best may have been revoked meanwhile
             return None
         served = stands.mode is FaqMode.ON
         hit = FaqHit(
@@ -155,7 +156,11 @@ class Faq:
         changes = await self.store.changes()
         if changes == self._read_at:
             return
-        self._entries = await self.store.entries()
+        if changes[0] == self._read_at[0]:
+            self._entries = [*self._entries, *await self.store.entries(added=self._read_at[1])][-_MOST_HELD:]
+            self._read_at = changes
+            return
+        self._entries = (await self.store.entries())[-_MOST_HELD:]
         calibration = await self.store.calibration()
         self._standing = standing(self._wanted, matcher=self.matcher.name, limit=self._limit, calibration=calibration)
         self._read_at = changes

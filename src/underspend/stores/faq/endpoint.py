@@ -77,8 +77,12 @@ class Endpoint:
             async with self._session.post(self._url, json=asked, allow_redirects=False) as reply:
                 if reply.status != _OK:
                     raise self._failed(f"it answered {reply.status}")
-                body = await reply.content.read(_LARGEST)
-            return self._read(obj(decode(body)), len(texts))
+                body = bytearray()
+                async for chunk in reply.content.iter_any():
+                    body += chunk
+                    if len(body) > _LARGEST:
+                        raise self._failed("its answer is too large")
+            return self._read(obj(decode(bytes(body))), len(texts))
         except (ClientError, TimeoutError, OSError, ValueError) as error:
             raise self._failed(str(error) or type(error).__name__) from error
 

@@ -24,8 +24,9 @@ from underspend.stores.replies.sealed import Sealer
 _VERSION = 1
 _T = TypeVar("_T")
 _ENTRIES = """CREATE TABLE entries (
-    id TEXT PRIMARY KEY, tenant TEXT NOT NULL, frame BLOB NOT NULL, curated INTEGER NOT NULL, made_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL, revoked INTEGER NOT NULL DEFAULT 0, sealed BLOB NOT NULL
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, frame BLOB NOT NULL,
+    curated INTEGER NOT NULL, made_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+    revoked INTEGER NOT NULL DEFAULT 0, sealed BLOB NOT NULL
 )"""
 _HITS = """CREATE TABLE hits (
     id INTEGER PRIMARY KEY, entry TEXT NOT NULL, at INTEGER NOT NULL, score INTEGER NOT NULL, served INTEGER NOT NULL,
@@ -46,7 +47,14 @@ _ADD = (
     "INSERT INTO entries (id, tenant, frame, curated, made_at, expires_at, sealed) "
     "SELECT ?, ?, ?, ?, ?, ?, ? FROM changes WHERE clears = ?"
 )
-_CHANGED = "UPDATE changes SET n = n + 1"
+_CHANGED = "UPDATE changes SET n = n + ?"
+_CHANGES = "SELECT n, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'entries'), 0) FROM changes"
+_END = "DELETE FROM entries WHERE NOT curated AND expires_at <= ?"
+_BOUND = """DELETE FROM entries WHERE NOT curated AND seq <=
+    (SELECT seq FROM entries WHERE NOT curated ORDER BY seq DESC LIMIT 1 OFFSET ?)"""
+_MOST_LEARNED = 10_000
+_MOST_HITS = 100_000
+_NOW_AND_THEN = 1_000
 _WAIT_SECONDS = 5
 
 
@@ -59,9 +67,10 @@ class FaqStore:
         self._lock = threading.Lock()
         self._db = self._guarded(self._opened)
 
-    async def changes(self) -> int:
-        """How often anything was changed, by any process: what was read before may be out of date."""
-        return int((await self._asked("SELECT n FROM changes", ()))[0][0])
+    async def changes(self) -> tuple[int, int]:
+        """Two counts over all processes: of changes to what there was (read all again), and of entries ever added."""
+        [(changes, added)] = await self._asked(_CHANGES, ())
+        return int(changes), int(added)
 
     async def clears(self) -> int:
         """How often the store has been cleared."""
@@ -71,13 +80,17 @@ class FaqStore:
         """Keeps an entry; False where the store has been cleared since there were so many `clears`."""
         sealed = self._sealer.seal(_encode([entry.question, entry.answer]), _beside(entry))
         values = (entry.id, entry.tenant, entry.frame, entry.curated, entry.made_at, entry.expires_at, sealed, clears)
-        return await self._change(_ADD, values) > 0
+        return await self._change(_ADD, values, then=((_END, (entry.made_at,)), (_BOUND, (_MOST_LEARNED,))), n=0) > 0
 
-    async def entries(self, *, tenant: str | None = None) -> list[FaqEntry]:
-        """The entries that may still serve, of a tenant and everybody, or all; those that do not open are left out."""
-        query = "SELECT id, tenant, frame, curated, made_at, expires_at, sealed FROM entries WHERE NOT revoked"
-        where, values = ("", ()) if tenant is None else (" AND tenant IN (?, '*')", (tenant,))
-        rows = await self._asked(f"{query}{where} ORDER BY made_at, id", values)
+    async def entries(self, *, added: int = 0) -> list[FaqEntry]:
+        """The entries that may still serve, in the order they were added, but for the first `added` ever.
+
+        Those that do not open are left out.
+        """
+        query = (
+            "SELECT id, tenant, frame, curated, made_at, expires_at, sealed FROM entries WHERE NOT revoked AND seq > ?"
+        )
+        rows = await self._asked(f"{query} ORDER BY seq", (added,))
         return [entry for row in rows if (entry := self._entry(row)) is not None]
 
     async def revoke(self, entry: str) -> bool:
@@ -98,7 +111,15 @@ class FaqStore:
         values = (hit.entry, hit.at, hit.score, hit.served, hit.matcher, hit.tenant)
         sealed = self._sealer.seal(_encode([hit.asked, hit.question]), beside)
         sql = "INSERT INTO hits (entry, at, score, served, matcher, tenant, sealed) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        return await self._run(lambda: int(self._db.execute(sql, (*values, sealed)).lastrowid or 0))
+        forget = "DELETE FROM hits WHERE id <= ? AND label IS NULL"
+
+        def write() -> int:
+            made = int(self._db.execute(sql, (*values, sealed)).lastrowid or 0)
+            if made % _NOW_AND_THEN == 0:
+                self._db.execute(forget, (made - _MOST_HITS,))
+            return made
+
+        return await self._run(write)
 
     async def hits(self, *, limit: int = 100, entry: str | None = None, labelled: bool = False) -> list[FaqHit]:
         """The last hits, of one entry or all, or only those the user has labelled."""
@@ -184,12 +205,17 @@ class FaqStore:
     async def _asked(self, query: str, values: Sequence[object]) -> list[Any]:
         return await self._run(lambda: self._db.execute(query, values).fetchall())
 
-    async def _change(self, sql: str, values: Sequence[object]) -> int:
+    async def _change(
+        self, sql: str, values: Sequence[object], *, then: Sequence[tuple[str, Sequence[object]]] = (), n: int = 1
+    ) -> int:
+        """Make a change, and what belongs to it, in one transaction; returns how many rows the change touched."""
+
         def change() -> int:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 changed = self._db.execute(sql, values).rowcount
-                self._db.execute(_CHANGED)
+                for more, its_values in (*then, (_CHANGED, (n,))):
+                    self._db.execute(more, its_values)
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.execute("ROLLBACK")

@@ -112,7 +112,7 @@ class RedisReplies:
     """
 
     def __init__(self, url: str, bound: int) -> None:
-        self._url = re.sub(r"://[^@/]*@", "://***@", url)
+        self._url = re.sub(r"://[^@/]*@", "://***@", url).partition("?")[0]
         self._bound = bound
         try:
             from redis.asyncio import Redis
