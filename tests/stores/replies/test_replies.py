@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -179,3 +181,48 @@ def test_no_store_ever_answers_otherwise_than_the_model_allows(kind, steps, boun
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(work(Path(folder)))
+
+
+HAMMER = """
+import asyncio, random, sys
+from pathlib import Path
+from dataclasses import replace
+sys.path.insert(0, sys.argv[3])
+from stores.replies.conformance import row
+from underspend.stores.replies.redis import RedisReplies
+from underspend.stores.replies.sqlite import SqliteReplies
+
+async def work(kind, where, seed):
+    rng = random.Random(seed)
+    store = SqliteReplies(Path(where), 3000) if kind == "sqlite" else RedisReplies(where, 3000)
+    found = 0
+    for _ in range(200):
+        key = row(rng.choice("abcd"), tags="t", size=900)
+        asked = await store.get(key.key, "one", 1)
+        if asked.row is not None:
+            found += 1
+            assert asked.row.cost >= asked.clears, "a reply asked for before a clear was found after it"
+        await asyncio.sleep(rng.random() / 500)
+        await store.put(replace(key, cost=asked.clears), asked.clears)
+        if rng.random() < 0.2:
+            await store.clear("t")
+    stock = await store.stock(1)
+    assert stock.size <= 3000
+    await store.close()
+    print(found)
+
+asyncio.run(work(sys.argv[1], sys.argv[2], sys.argv[4]))
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_processes_that_keep_and_clear_at_once_never_find_a_stale_reply(kind, tmp_path, redis):
+    where = str(tmp_path / "shared") if kind == "sqlite" else redis
+    tests = str(Path(__file__).parents[2])
+    hammers = [
+        subprocess.Popen([sys.executable, "-c", HAMMER, kind, where, tests, str(n)], stdout=subprocess.PIPE)
+        for n in range(3)
+    ]
+    said = [hammer.communicate(timeout=100)[0] for hammer in hammers]
+    assert [hammer.returncode for hammer in hammers] == [0] * 3
+    assert sum(map(int, said)) > 0
