@@ -103,7 +103,7 @@ class RateLimitTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     most: Annotated[int, Meta(ge=1, description="So many in the time of `within`.")]
     within: Annotated[str, Meta(description='A length of time: "30s", "1m", "1h", "1d".')] = "1m"
-    at_once: Annotated[int | None, Meta(ge=1, description="So many may come at once; `most` where not given.")] = None
+    at_once: Annotated[int, Meta(ge=0, description="So many may come at once; 0 is as many as `most`.")] = 0
     of: Annotated[Per, Meta(description="Whose: each session, key or project by itself, or all together.")] = (
         Per.SESSION
     )

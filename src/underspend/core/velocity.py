@@ -28,8 +28,8 @@ class Pace:
 
     `stretch` and `keep` are microseconds. Only stretches in which something was spent count; below `least` of them
     nothing is said. `warn` and `pause` are multiples of what 95 of 100 stretches cost at most. `floor` is the amount
-    (pico-dollars) below which no stretch is worth a word. `rare` is the largest share of stretches, this one among
-    them, that may have cost as much.
+    (pico-dollars) below which no stretch is worth a word. Of `rare` stretches at most one, this one, may have cost as
+    much; while fewer are known, none before it.
     """
 
     stretch: int = 10 * MINUTE
@@ -38,7 +38,7 @@ class Pace:
     warn: int = 3
     pause: int = 10
     floor: Money = 5 * PICO_PER_DOLLAR
-    rare: Fraction = Fraction(1, 100)
+    rare: int = 300
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant. Raises ValueError."""
@@ -85,7 +85,8 @@ class Velocity:
         if standing is None:
             return None
         pace = self._pace
-        if standing.spent < max(pace.floor, pace.warn * standing.usual) or standing.chance > pace.rare:
+        is_rare = standing.as_much + 1 <= max(1, (standing.of + 1) // pace.rare)
+        if not is_rare or standing.spent < max(pace.floor, pace.warn * standing.usual):
             return None
         return Verdict(
             level=Level.PAUSE if standing.spent >= pace.pause * standing.usual else Level.WARN,

@@ -73,7 +73,11 @@ def _connected(parts: SplitResult, deadline: _Deadline) -> http.client.HTTPConne
             proxy.hostname or "", proxy.port or 80, timeout=deadline.seconds, context=_tls()
         )
         tunnel.set_tunnel(host, port)
-        tunnel.connect()
+        try:
+            tunnel.connect()
+        except BaseException:
+            tunnel.close()
+            raise
         deadline.sockets.append(tunnel.sock)
         return tunnel
     connection = http.client.HTTPConnection(host, port, timeout=deadline.seconds)
