@@ -87,7 +87,7 @@ DAILY = st.dictionaries(st.integers(0, 70), st.integers(1, 10**14), min_size=1)
 def test_the_forecast_is_the_audits(amounts):
     """Where all of a day is spent at its noon and it is noon now, whole days and instants are the same."""
     sums = {MONDAY - timedelta(days=back): amount for back, amount in amounts.items()}
-    moments = [Moment(_noon(day), amount, 1, 1, "m", False) for day, amount in sorted(sums.items())]  # noqa: FBT003
+    moments = [Moment(_noon(day), amount, 1, 1, "m", False) for day, amount in sorted(sums.items())]
     recent = [each for each in moments if each.at > _noon(MONDAY - timedelta(days=28))]
     theirs = forecast(
         [each for each in moments if each.at != _noon(MONDAY - timedelta(days=28))],

@@ -169,17 +169,21 @@ def smtp(  # noqa: C901  # a server of one page
             _say(connection, greeting)
             _talk(connection)
 
-    def _talk(connection: socket.socket) -> None:
-        secured = tls == "tls"
+    def _secure(connection: socket.socket) -> None:
+        with _secured(connection) as secured:
+            _talk(secured, is_secured=True)
+
+    def _talk(connection: socket.socket, *, is_secured: bool = tls == "tls") -> None:
         while line := _line(connection):
             server.lines.append(line)
             word = line.split(" ", maxsplit=1)[0].upper()
             if word == "EHLO":
-                offers = ["250-here"] + (["250-STARTTLS"] if tls == "starttls" and not secured else [])
+                offers = ["250-here"] + (["250-STARTTLS"] if tls == "starttls" and not is_secured else [])
                 _say(connection, "\r\n".join([*offers, "250 AUTH PLAIN"]))
             elif word == "STARTTLS":
                 _say(connection, "220 go")
-                connection, secured = _secured(connection), True
+                _secure(connection)
+                return
             elif word == "AUTH":
                 _say(connection, login)
             elif word == "RCPT":

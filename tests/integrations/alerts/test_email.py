@@ -78,9 +78,8 @@ def test_a_server_without_starttls_gets_no_letter_and_no_password():
 
 @pytest.mark.usefixtures("trusted")
 def test_a_wrong_password_is_not_tried_again():
-    with smtp(tls="tls", login="535 hunter2 is wrong") as server:
-        with pytest.raises(NotSentError) as error:
-            send_in(server, "tls")
+    with smtp(tls="tls", login="535 hunter2 is wrong") as server, pytest.raises(NotSentError) as error:
+        send_in(server, "tls")
     assert (str(error.value), error.value.again) == ("127.0.0.1 answers 535", False)
 
 

@@ -128,7 +128,9 @@ def test_a_server_without_tls_gets_nothing():
     assert error.again
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1%eth0", "0.0.0.0", "::", "224.0.0.1", "::ffff:169.254.1.1"])
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "fe80::1%eth0", "0.0.0.0", "::", "224.0.0.1", "::ffff:169.254.1.1"]
+)
 def test_addresses_of_the_machines_surroundings_are_refused(monkeypatch, address):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     found = [(family, socket.SOCK_STREAM, 0, "", (address, 443))]

@@ -19,7 +19,7 @@ from underspend.integrations.alerts.sending import NotSentError, Text, headline,
 SECONDS = 20.0
 _MICROS = 1_000_000
 _TEMPORARY = range(400, 500)
-_STRANGE = "it does not answer as a mail server does"
+_STRANGE = "it hung up, or does not answer as a mail server does"
 
 
 class Email:
@@ -52,7 +52,9 @@ class Email:
         except smtplib.SMTPNotSupportedError:
             raise NotSentError(f"{host} does not offer what [[alerts.to]] asks for", again=False) from None
         except (OSError, smtplib.SMTPException) as error:
-            reason = f"no answer within {self._seconds:g} s" if passed.is_set() else why(error, self._seconds, _STRANGE)
+            # smtplib says of every broken connection that it was closed; what broke it is the error's context.
+            broke = error.__context__ if isinstance(error.__context__, OSError) else error
+            reason = why(TimeoutError() if passed.is_set() else broke, self._seconds, _STRANGE)
             raise NotSentError(f"{host}: {reason}", again=True) from None
         if refused:
             raise NotSentError(f"{host} refuses {len(refused)} of {len(self._place.to)} mailboxes", again=False)
