@@ -1,7 +1,11 @@
+import re
 import tomllib
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from underspend.config import alerts as settings
 from underspend.config.alerts import AlertSettings, alerts_from, check_url, is_loopback, read_alerts
 from underspend.core.alerts import Alert, Kind, Severity
 from underspend.core.errors import ConfigError
@@ -85,7 +89,7 @@ def test_everything_can_be_said():
 
 def test_nothing_said_is_the_defaults():
     made = read("")
-    assert made == AlertSettings(runaway=made.runaway)
+    assert made == AlertSettings()
     assert made.to == ()
     assert made.limits == ()
     assert made.runaway.may_pause == frozenset()
@@ -157,10 +161,54 @@ def test_http_is_for_this_machine_alone(url):
 
 @pytest.mark.parametrize("url", ["https://", "https://h:x/", "https://h/ü", "https://h/a b", "https://[::", "//h", ""])
 def test_what_is_no_address_is_said_without_repeating_it(url):
-    with pytest.raises(ConfigError, match="^here: this is no address"):
+    with pytest.raises(ConfigError, match="here: this is no address"):
         check_url(url, "here")
 
 
 def test_only_names_of_this_machine_are_loopback():
     assert is_loopback("127.8.8.8")
     assert not any(map(is_loopback, ["127.0.0.1.example.com", "10.0.0.1", "0.0.0.0", "localhost.example.com"]))
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+TABLES = (
+    settings.AlertsTable,
+    settings.WebhookTo,
+    settings.SlackTo,
+    settings.DesktopTo,
+    settings.EmailTo,
+    settings.RateLimitTable,
+    settings.RunawayTable,
+)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_page_names_every_setting_with_its_default(table):
+    for each in msgspec.structs.fields(table):
+        if each.name == "to" and table is settings.AlertsTable:
+            continue
+        default = each.default
+        if isinstance(default, (str, int)) and default != "":
+            shown = f'"{default}"' if isinstance(default, str) else f"{default}"
+            assert f"| `{each.name}` | `{shown}` |" in PAGE
+        else:
+            assert f"| `{each.name}` |" in PAGE
+
+
+def test_every_example_of_the_page_can_be_read():
+    examples = re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert len(examples) >= 3
+    for example in examples:
+        read(example)
+
+
+def test_the_pages_way_to_verify_a_signature_works():
+    from underspend.integrations.alerts.webhook import signature
+
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    named = {}
+    exec(code, named)
+    assert named["is_ours"](signature(b"{}", "k", 1_000), b"{}", "k", 1_300)
+    assert not named["is_ours"](signature(b"{}", "k", 1_000), b"{}", "k", 1_301)
+    assert not named["is_ours"](signature(b"{}", "other", 1_000), b"{}", "k", 1_000)
+    assert not named["is_ours"]("", b"{}", "k", 1_000)

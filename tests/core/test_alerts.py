@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from underspend.core.alerts import HOUR, MINUTE, Alert, Decision, Kind, Quiet, Severity, Told
+from underspend.core.alerts import HOUR, MINUTE, Alert, Decision, Kind, Quiet, Severity, Told, crossed, limited
+from underspend.core.rate_limits import Over, Rate, RateLimit
 
 T0 = 1_800_000_000_000_000
 
@@ -131,6 +132,38 @@ def test_the_id_is_the_deliverys_own_and_differs_between_alerts():
 
 def test_a_surrogate_in_a_name_is_no_error():
     assert len(alert("\ud800").id) == 16
+
+
+@pytest.mark.parametrize(("percent", "severity"), [(50, "info"), (80, "warning"), (99, "warning"), (100, "critical")])
+def test_a_budgets_threshold_is_as_bad_as_it_is_high(percent, severity):
+    made = crossed(
+        budget="day", account="day|x", whose="project shop", percent=percent, spent=4 * 10**12, cap=5 * 10**12, at=T0
+    )
+    assert (made.severity, made.subject, made.dollars) == (severity, "budget day, project shop", 4 * 10**12)
+    assert made.words == f"$4.00 of the $5.00 of budget day are spent: {percent} % is passed."
+
+
+def test_each_threshold_is_told():
+    told = Told(Quiet())
+    base = {"budget": "day", "whose": "", "spent": 0, "cap": 1, "at": T0}
+    alerts = [crossed(account=account, percent=percent, **base) for account in "ab" for percent in (80, 85, 90)]
+    assert set(decisions(told, alerts)) == {Decision.TELL}
+    assert set(decisions(told, alerts)) == {Decision.QUIET}
+
+
+def test_a_rate_limit_is_told_for_each_whom_it_holds():
+    limit = RateLimit(name="storm", rate=Rate(most=1, per=MINUTE, burst=1))
+    first, second = (limited(Over(limit=limit, subject=name, wait=5), T0) for name in "ab")
+    assert first.subject == "storm, session a"
+    assert first.key != second.key
+    assert first.words.startswith("The rate limit storm")
+
+
+@given(st.text(), st.text())
+def test_keys_that_differ_stay_different_however_long(first, second):
+    keys = [alert(key=f"k{'x' * 300}{end}").key for end in (first, second)]
+    assert (keys[0] == keys[1]) == (first == second)
+    assert all(len(key) <= 200 for key in keys)
 
 
 @pytest.mark.parametrize("given", [{"period": -1}, {"most_per_hour": 0}])

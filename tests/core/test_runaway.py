@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from core.calls import call
 from core.steps_in_a_row import DOLLAR, SECOND, step, use
 from underspend.core.alerts import MINUTE, Kind
 from underspend.core.call import Identity, Role
 from underspend.core.runaway import FanOut, FanOutRules, Runaway, RunawayRules
+from underspend.core.steps import step_of
 from underspend.core.velocity import Pace
 from underspend.core.verdict import Level
+from underspend.formats import anthropic_request
+from underspend.formats.anthropic_blocks import Anatomist
+from underspend.testing.demo.client import Conversation
+from underspend.testing.demo.recording import sessions
 
 ALL = frozenset({Kind.LOOP, Kind.FAN_OUT, Kind.VELOCITY})
 
@@ -122,3 +128,50 @@ def test_of_too_many_sessions_the_oldest_is_forgotten():
 def test_a_fan_out_that_cannot_be_meant_is_refused():
     with pytest.raises(ValueError, match="fan-out"):
         FanOutRules(warn=5, pause=4)
+
+
+def bodies(session, thread, times=0):
+    """The bytes of a recorded thread's requests, as the client makes them; then its last step so many times again."""
+    talk = Conversation(session=session, thread=thread, session_id=session.id)
+    for recorded in thread.calls:
+        yield recorded, talk.request(recorded)[2]
+        talk.answered(recorded)
+    for number in range(times):
+        call_id = f"toolu_again{number}"
+        reply = [{"type": "tool_use", "id": call_id, "name": "Bash", "input": {"command": "make test"}}]
+        result = [{"type": "tool_result", "tool_use_id": call_id, "content": "make: error 2", "is_error": True}]
+        again = replace(thread.calls[-1], reply=reply, add=[{"role": "user", "content": result}], fresh=False)
+        talk.answered(again)
+        yield again, talk.request(again)[2]
+
+
+def played(session, thread, runaway, times=0):
+    """What the requests show, taken apart as the gateway takes them apart."""
+    anatomist, found = Anatomist(), []
+    for recorded, body in bodies(session, thread, times):
+        message = anthropic_request.read(body)
+        assert message is not None
+        anatomy = anatomist.anatomy(tools=message.tools, system=message.system, messages=message.messages)
+        identity = Identity(session=session.id, agent=thread.agent, turn=anatomy.turn, role=Role(recorded.role))
+        made = call(time=recorded.at * 1000, identity=identity, blocks=anatomy.blocks)
+        found.append(runaway.watch(step_of(made, cost=DOLLAR // 100), identity.role))
+    return found
+
+
+def test_nothing_is_found_in_the_bytes_of_recorded_sessions():
+    runaway, calls = Runaway(RunawayRules()), 0
+    for session in sessions():
+        for thread in session.threads:
+            found = played(session, thread, runaway)
+            calls += len(found)
+            assert not any(found)
+    assert calls > 100
+
+
+def test_a_loop_at_the_end_of_a_recorded_session_is_found_in_its_bytes():
+    session = min(sessions(), key=lambda each: each.calls)
+    found = played(session, session.threads[0], Runaway(RunawayRules()), times=8)[-8:]
+    assert [verdicts[0].level if verdicts else Level.NONE for verdicts in found] == (
+        [Level.NONE] * 3 + [Level.WARN] * 4 + [Level.PAUSE]
+    )
+    assert found[-1][0].words.startswith("Bash failed 8 times in a row")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from underspend.audit.days import Days
 from underspend.audit.trend import Moment, forecast
-from underspend.core.alerts import Severity
+from underspend.core.alerts import HOUR, Decision, Quiet, Severity, Told
 from underspend.core.evidence import Evidence
 from underspend.core.spend_trends import TrendRules, month_ahead, month_alert, rise_alert, week_rise
 
@@ -73,6 +73,28 @@ def test_a_month_that_will_pass_its_limit_is_a_warning_and_one_that_has_is_criti
     passed = month_alert(month, 19 * DOLLAR, 0)
     assert passed is not None
     assert (passed.severity, passed.key, passed.dollars) == (Severity.CRITICAL, ahead.key, 20 * DOLLAR)
+
+
+def test_a_week_is_told_once_though_it_is_looked_at_every_hour():
+    told, sums = Told(Quiet()), weeks(100, 150)
+    out = 0
+    for hour in range(7 * 24):
+        rise = week_rise(sums, MONDAY + timedelta(days=hour // 24), RULES)
+        if rise is not None:
+            out += told.decide(rise_alert(rise, hour * HOUR))[0] is Decision.TELL
+    assert out == 1
+
+
+def test_a_month_is_told_once_and_once_more_when_it_has_passed():
+    told, out = Told(Quiet()), []
+    for hour in range(30 * 24):
+        today = date(2026, 11, 1) + timedelta(days=hour // 24)
+        sums = {date(2026, 11, 1) + timedelta(days=number): DOLLAR for number in range(hour // 24 + 1)}
+        month = month_ahead(sums, today)
+        alert = month_alert(month, 20 * DOLLAR, hour * HOUR) if month is not None else None
+        if alert is not None and told.decide(alert)[0] is Decision.TELL:
+            out.append((today.day, alert.severity.value))
+    assert out == [(1, "warning"), (21, "critical")]
 
 
 def test_no_spending_has_no_forecast():

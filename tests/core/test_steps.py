@@ -1,7 +1,10 @@
+import pytest
+
 from core.calls import call, result
 from underspend.core.call import Block, Identity, Section, Verb
 from underspend.core.evidence import Evidence
-from underspend.core.steps import prompt_of, step_of, uses_of
+from underspend.core.reply import Bill, Outcome, Reply
+from underspend.core.steps import prompt_of, step_after, step_of, uses_of
 
 
 def said(role, message, kind="text", **more):
@@ -46,3 +49,12 @@ def test_a_step_has_the_calls_names_and_cost():
     made = step_of(call(identity=identity, time=7), cost=9, evidence=Evidence.ESTIMATED)
     assert (made.at, made.session, made.agent, made.key, made.turn) == (7, "s", "a", "k", "t")
     assert (made.cost, made.evidence) == (9, Evidence.ESTIMATED)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_call_that_was_not_answered_shows_its_cost_alone(outcome):
+    asked = call(blocks=[said("assistant", 1), result("t1", message=2)])
+    bill = Bill(total=7, evidence=Evidence.ESTIMATED)
+    made = step_after(asked, Reply(outcome=outcome, status=200, metered=None, bill=bill))
+    assert (made.cost, made.evidence) == (7, Evidence.ESTIMATED)
+    assert bool(made.uses) is bool(made.prompt) is (outcome is Outcome.OK)

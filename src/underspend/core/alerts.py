@@ -10,14 +10,15 @@ from enum import StrEnum
 from typing import Protocol
 
 from underspend.core.evidence import Evidence
-from underspend.core.money import Money
-from underspend.core.rate_limits import Bucket, Rate, take
+from underspend.core.money import Money, show
+from underspend.core.rate_limits import Bucket, Over, Rate, take
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
 _KEYS = 10_000
 _WORDS = 600
 _SUBJECT = 200
+_MUCH, _ALL = 80, 100
 
 
 class Severity(StrEnum):
@@ -56,7 +57,8 @@ class Alert:
     `subject` is what it is about (a session, a project, a budget), `words` a plain sentence or two. Neither ever holds
     text of a prompt. `dollars` is the amount in question in pico-dollars and `evidence` how it is known. `at` is in
     microseconds since the epoch. Alerts with equal `key` say the same thing again; without one it is the kind and the
-    subject. `again` counts those that were held back since the last that was told.
+    subject. `again` counts those that were held back since the last that was told. `once_for` (µs) is for what is said
+    of a long time, a week or a month: it is not told again before, whatever the quiet period.
     """
 
     kind: Kind
@@ -68,18 +70,59 @@ class Alert:
     evidence: Evidence | None = None
     key: str = ""
     again: int = 0
+    once_for: int = 0
 
     def __post_init__(self) -> None:
         """Bound what is sent: lines become spaces, the rest of what is too long is left out."""
         object.__setattr__(self, "subject", _one_line(self.subject, _SUBJECT))
         object.__setattr__(self, "words", _one_line(self.words, _WORDS))
-        object.__setattr__(self, "key", _one_line(self.key or f"{self.kind.value}|{self.subject}", _SUBJECT))
+        object.__setattr__(self, "key", _short(self.key or f"{self.kind.value}|{self.subject}"))
 
     @property
     def id(self) -> str:
         """16 hexadecimal digits, equal for every delivery of this alert: receivers tell a repetition by it."""
-        text = f"{self.key}\0{self.severity.value}\0{self.at}"
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return _digest(f"{self.key}\0{self.severity.value}\0{self.at}")
+
+
+def crossed(  # noqa: PLR0913  # what a budget knows of its threshold
+    *,
+    budget: str,
+    account: str,
+    whose: str,
+    percent: int,
+    spent: Money,
+    cap: Money,
+    at: int,
+    evidence: Evidence = Evidence.BILLED,
+) -> Alert:
+    """A budget's threshold that was passed, as something to tell.
+
+    `account` names what was counted, for telling each threshold once; `whose` says it to people ("project shop").
+    From 80 % on it is a warning, from 100 % on critical.
+    """
+    severity = Severity.CRITICAL if percent >= _ALL else Severity.WARNING if percent >= _MUCH else Severity.INFO
+    return Alert(
+        kind=Kind.BUDGET,
+        subject=f"budget {budget}, {whose}" if whose else f"budget {budget}",
+        severity=severity,
+        words=f"{show(spent)} of the {show(cap)} of budget {budget} are spent: {percent} % is passed.",
+        at=at,
+        dollars=spent,
+        evidence=evidence,
+        key=f"budget|{percent}|{account}",
+    )
+
+
+def limited(over: Over, at: int) -> Alert:
+    """A rate limit that was reached, as something to tell. Whose it is has a quiet period of its own."""
+    return Alert(
+        kind=Kind.RATE_LIMIT,
+        subject=f"{over.limit.name}, {over.limit.of.value} {over.subject}".rstrip(),
+        severity=Severity.WARNING,
+        words=over.words,
+        at=at,
+        key=f"rate_limit|{over.limit.name}|{over.subject}",
+    )
 
 
 class Tells(Protocol):
@@ -139,7 +182,8 @@ class Told:
         rises = said.severity is not None and alert.severity.rank > said.severity.rank
         # A clock that was set back would otherwise silence a key until it has caught up.
         said.at = min(said.at, alert.at)
-        if said.severity is not None and not rises and alert.at - said.at < self._quiet.period:
+        period = max(self._quiet.period, alert.once_for)
+        if said.severity is not None and not rises and alert.at - said.at < period:
             said.held += 1
             return Decision.QUIET, alert
         if not self._has_room(alert.at) and not rises and alert.severity is not Severity.CRITICAL:
@@ -170,3 +214,13 @@ def _one_line(text: str, most: int) -> str:
     """Text on one line, without control characters, cut where it is too long."""
     flat = "".join(char if char.isprintable() else " " for char in text).strip()
     return flat if len(flat) <= most else f"{flat[: most - 1]}…"
+
+
+def _short(key: str) -> str:
+    """A key of bounded length that still differs where the whole of it does."""
+    made = _one_line(key, _SUBJECT)
+    return made if made == key else f"{made[: _SUBJECT - 17]}#{_digest(key)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

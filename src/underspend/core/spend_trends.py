@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
-from underspend.core.alerts import Alert, Kind, Severity
+from underspend.core.alerts import HOUR, Alert, Kind, Severity
 from underspend.core.evidence import Evidence
 from underspend.core.money import PICO_PER_DOLLAR, Money, show
 
+DAY = 24 * HOUR
 _WEEK = 7
 _LOOK_BACK = 28
 _PERCENT = 100
@@ -111,7 +112,7 @@ def _month(day: date) -> tuple[int, int]:
 def rise_alert(rise: Rise, at: int, *, because: str = "", evidence: Evidence = Evidence.BILLED) -> Alert:
     """A rise as something to tell at an instant (µs since the epoch).
 
-    `because` says what made the week dearer, as the audit's trend knows it. Each week has a key of its own.
+    `because` says what made the week dearer, as the audit's trend knows it. Each week is told once.
     """
     what = "This week so far" if rise.so_far else f"The week of {rise.week.isoformat()}"
     words = f"{what} cost {show(rise.now)}, {rise.percent:,} % above the {show(rise.before)} of the week before."
@@ -124,11 +125,15 @@ def rise_alert(rise: Rise, at: int, *, because: str = "", evidence: Evidence = E
         dollars=rise.now - rise.before,
         evidence=evidence,
         key=f"trend|{rise.week.isoformat()}",
+        once_for=2 * _WEEK * DAY,
     )
 
 
 def month_alert(month: Month, limit: Money, at: int, *, evidence: Evidence = Evidence.BILLED) -> Alert | None:
-    """A month that has passed its limit, or will by what is known; None for one that will not."""
+    """A month that has passed its limit, or will by what is known; None for one that will not.
+
+    Each month is told once, and once more when it has passed.
+    """
     if month.expected <= limit:
         return None
     passed = month.so_far > limit
@@ -147,4 +152,5 @@ def month_alert(month: Month, limit: Money, at: int, *, evidence: Evidence = Evi
         dollars=month.so_far if passed else month.expected,
         evidence=evidence if passed else Evidence.ESTIMATED,
         key=f"forecast|{month.month}",
+        once_for=31 * DAY,
     )

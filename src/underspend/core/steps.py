@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from underspend.core.call import Block, Call, Section, Verb
 from underspend.core.evidence import Evidence
 from underspend.core.money import Money
+from underspend.core.reply import Outcome, Reply
 
 _RESULT = " result"
 
@@ -60,6 +61,12 @@ def step_of(call: Call, *, cost: Money = 0, evidence: Evidence = Evidence.BILLED
         cost=cost,
         evidence=evidence,
     )
+
+
+def step_after(call: Call, reply: Reply) -> Step:
+    """The step of a call as it was asked, whose reply has ended: one that was not answered shows its cost alone."""
+    made = step_of(call, cost=reply.bill.total, evidence=reply.bill.evidence)
+    return made if reply.outcome is Outcome.OK else replace(made, uses=(), prompt=b"")
 
 
 def uses_of(blocks: Sequence[Block]) -> tuple[Use, ...]:

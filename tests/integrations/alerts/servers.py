@@ -77,6 +77,16 @@ def drips(connection: socket.socket) -> None:
             time.sleep(0.05)
 
 
+def tunnel(connection: socket.socket) -> None:
+    """Opens a tunnel, as a proxy does, and answers at the other end of it."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    with _secured(connection) as inside:
+        data = b""
+        while not data.endswith(b"through"):
+            data += _some(inside)
+        inside.sendall(OK)
+
+
 def hangs_up(connection: socket.socket) -> None:
     connection.close()
 
@@ -155,6 +165,7 @@ def smtp(  # noqa: C901  # a server of one page
     login: str = "235 ok",
     greeting: str = "220 here",
     slow: bool = False,
+    dripping: bool = False,
 ) -> Iterator[Server]:
     """A mail server: `tls` is none, starttls or tls; `mailbox` is what it says of those with `only` in them."""
     server = Server(0)
@@ -167,6 +178,8 @@ def smtp(  # noqa: C901  # a server of one page
                 never(connection)
                 return
             _say(connection, greeting)
+            if dripping:
+                drips(connection)
             _talk(connection)
 
     def _secure(connection: socket.socket) -> None:

@@ -106,6 +106,11 @@ def test_a_server_that_says_nothing_is_given_up():
         assert failure(server, seconds=0.3) == ("127.0.0.1: no answer within 0.3 s", True)
 
 
+def test_a_server_that_answers_byte_by_byte_is_given_up_too():
+    with smtp(greeting="220 here", dripping=True) as server:
+        assert failure(server, seconds=0.5) == ("127.0.0.1: no answer within 0.5 s", True)
+
+
 def test_nobody_there_is_tried_again():
     with smtp() as server:
         pass

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from integrations.alerts.servers import OK, drips, hangs_up, http, never, says
+from integrations.alerts.servers import OK, drips, hangs_up, http, never, says, tunnel
 from underspend.integrations.alerts import post as posting
 from underspend.integrations.alerts.post import post
 from underspend.integrations.alerts.sending import NotSentError
@@ -163,3 +163,12 @@ def test_the_environments_proxy_is_asked_for_https(monkeypatch):
         with pytest.raises(NotSentError, match=r"hooks\.example\.com"):
             post("https://hooks.example.com/", b"", {}, seconds=2.0)
     assert proxy.requests[0].head.startswith("CONNECT hooks.example.com:443 ")
+
+
+@pytest.mark.usefixtures("trusted")
+def test_https_goes_through_a_proxys_tunnel_with_its_certificate_checked(monkeypatch):
+    with http(tunnel) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        post("https://upstream.test/", b"through", {}, seconds=5.0)
+        with pytest.raises(NotSentError, match=r"not valid for 'other\.test'"):
+            post("https://other.test/", b"through", {}, seconds=5.0)
