@@ -41,7 +41,10 @@ def test_a_loop_pauses_its_own_conversation_and_no_other():
     runaway, now = looped(agent="a")
     pause = runaway.paused(of(agent="a"), now)
     assert pause is not None
-    assert pause.words.startswith("The same step (Bash) came 8 times")
+    assert pause.words == (
+        "The same step (Bash) came 8 times in a row with the same results, for $8.00. The conversation is paused for "
+        "10 minutes, or until the next prompt is typed."
+    )
     assert runaway.pauses(now) == [pause]
     assert runaway.paused(of(), now) is None
     assert runaway.paused(of(agent="b"), now) is None
@@ -84,7 +87,9 @@ def test_many_sub_agents_within_ten_minutes_are_told_and_pause_the_session():
     assert [verdicts[0].level if verdicts else Level.NONE for verdicts in found] == (
         [Level.NONE] * 19 + [Level.WARN] * 40 + [Level.PAUSE]
     )
-    assert found[-1][0].words == "60 sub-agents were at work within 10 minutes: $60.00."
+    assert found[-1][0].words == (
+        "60 sub-agents were at work within 10 minutes: $60.00. The session is paused for 10 minutes."
+    )
     assert runaway.paused(of(agent="a99"), 60 * SECOND) is not None
     assert runaway.paused(of(turn="next"), 60 * SECOND) is not None
 

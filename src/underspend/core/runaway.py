@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from underspend.core.alerts import MINUTE, Kind
 from underspend.core.call import Call, Role
@@ -139,10 +139,7 @@ class Runaway:
         if self._velocity is not None:
             verdict = self._velocity.spend(step.cost, step.at if known_at is None else known_at, step.evidence)
             found += [verdict] if verdict is not None else []
-        for verdict in found:
-            if verdict.level is Level.PAUSE and verdict.kind in self._rules.may_pause:
-                self._pause(verdict, step)
-        return found
+        return [self._taken(verdict, step) for verdict in found]
 
     def paused(self, call: Call, at: int) -> Pause | None:
         """The pause that a call falls under; one that time or a new prompt has ended is taken off."""
@@ -192,9 +189,17 @@ class Runaway:
             self._fans.popitem(last=False)
         return fan.take(step)
 
-    def _pause(self, verdict: Verdict, step: Step) -> None:
-        if verdict.kind is not Kind.VELOCITY and verdict.session is None:
-            return  # nobody's session: pausing it would pause strangers
+    def _taken(self, verdict: Verdict, step: Step) -> Verdict:
+        """A verdict whose advice was taken, where it is to be; it then says so."""
+        is_anybodys = verdict.kind is Kind.VELOCITY or verdict.session is not None  # else strangers would be paused
+        if verdict.level is not Level.PAUSE or verdict.kind not in self._rules.may_pause or not is_anybodys:
+            return verdict
+        what, until = _PAUSED[verdict.kind]
+        made = replace(verdict, words=f"{verdict.words} {what} for {self._rules.pause_for // MINUTE} minutes{until}.")
+        self._put(made, step.turn if verdict.kind is Kind.LOOP else None)
+        return made
+
+    def _put(self, verdict: Verdict, turn: str | None) -> None:
         key = (verdict.session, verdict.agent)
         self._pauses[key] = Pause(
             words=verdict.words,
@@ -202,12 +207,19 @@ class Runaway:
             until=verdict.at + self._rules.pause_for,
             session=verdict.session,
             agent=verdict.agent,
-            turn=step.turn if verdict.kind is Kind.LOOP else None,
+            turn=turn,
             kind=verdict.kind,
         )
         self._pauses.move_to_end(key)
         if len(self._pauses) > _PAUSES:
             self._pauses.popitem(last=False)
+
+
+_PAUSED = {
+    Kind.LOOP: ("The conversation is paused", ", or until the next prompt is typed"),
+    Kind.FAN_OUT: ("The session is paused", ""),
+    Kind.VELOCITY: ("All calls are paused", ""),
+}
 
 
 def _is_answered(pause: Pause, call: Call) -> bool:

@@ -208,13 +208,11 @@ def test_what_did_not_get_there_is_told_after_a_restart(tmp_path):
 
 def test_a_stop_ends_the_pauses_between_tries_and_delivers_what_waits_once():
     sender = Sends(fails(), fails())
-    began = time.monotonic()
     with Deliveries([place(sender)], Clock(), retries=Retries(first=600.0, most=600.0), quiet=OPEN) as deliveries:
         deliveries.tell(alert("a"))
         wait_for(lambda: sender.tries == 1)
         deliveries.tell(alert("b"))
         deliveries.tell(alert("c"))
-    assert time.monotonic() - began < 300  # not the ten minutes of a pause
     assert sender.tries == 3
     assert [each.subject for each in sender.sent] == ["c"]
     assert state(deliveries)["failed"] == 2
@@ -252,10 +250,7 @@ def test_pauses_grow_to_their_most_and_half_is_left_to_chance(tried, chance):
     assert whole / 2 <= pause <= whole
 
 
-def test_retry_after_is_waited_for():
-    sender = Sends(fails(after=1))
-    with Deliveries([place(sender)], Clock(), retries=QUICK) as deliveries:
-        began = time.monotonic()
-        deliveries.tell(alert())
-        wait_for(lambda: state(deliveries)["sent"] == 1)
-        assert time.monotonic() - began >= 0.9
+@given(st.integers(1, 200), st.floats(0, 1), st.integers(0, 300))
+def test_a_pause_is_never_shorter_than_the_server_asks_for(tried, chance, after):
+    retries = Retries()
+    assert retries.pause(tried, chance, after) == max(after, retries.pause(tried, chance))

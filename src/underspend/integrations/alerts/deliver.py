@@ -39,10 +39,10 @@ class Retries:
     first: float = 2.0
     most: float = 60.0
 
-    def pause(self, tried: int, chance: float) -> float:
-        """The seconds to wait after so many tries; `chance` lies between 0 and 1."""
+    def pause(self, tried: int, chance: float, after: int = 0) -> float:
+        """The seconds to wait after so many tries, `after` at least; `chance` lies between 0 and 1."""
         whole = min(self.most, self.first * float(1 << min(tried - 1, 30)))
-        return whole / 2 + whole / 2 * chance
+        return max(after, whole / 2 + whole / 2 * chance)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -159,7 +159,7 @@ class _Line:
             self._health.last_error, self._health.last_error_at = str(error), self._clock.now()
             if not error.again or tried >= self._retries.tries:
                 return False
-            pause = max(error.after, self._retries.pause(tried, self._chance.random()))
+            pause = self._retries.pause(tried, self._chance.random(), error.after)
             self._wake.wait_for(lambda: self._is_closing, pause)
             return not self._is_closing
 
