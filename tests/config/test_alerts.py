@@ -95,6 +95,11 @@ def test_nothing_said_is_the_defaults():
     assert made.runaway.may_pause == frozenset()
 
 
+def test_whole_dollars_may_stand_without_quotes_and_0_is_a_limit():
+    made = read("[alerts]\nmonth_usd = 0\nrise_usd = 7").trends
+    assert (made.month_limit, made.rise_at_least) == (0, 7 * 10**12)
+
+
 def test_a_place_wants_what_it_asked_for():
     ops, chat = read(ALL).to[:2]
     base = {"subject": "s", "words": "w", "at": 0}
@@ -113,7 +118,7 @@ MAIL = '[[alerts.to]]\nname = "n"\nkind = "email"\nhost = "h"\nsender = "a@b"\nt
     ("text", "problem"),
     [
         ("[alerts]\nno = 1", "no"),
-        ("[alerts]\nrise_usd = 5", "rise_usd"),
+        ("[alerts]\nrise_usd = 5.5", "rise_usd"),
         ('[alerts]\nrise_usd = "x"', "no amount"),
         ('[alerts]\nrise_usd = "-1"', "below zero"),
         ('[[alerts.to]]\nname = "n"\nkind = "pigeon"', "pigeon"),

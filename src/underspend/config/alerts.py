@@ -94,8 +94,8 @@ class AlertsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     quiet_minutes: Annotated[int, Meta(ge=0, description="For so long the same is not told again.")] = 60
     most_per_hour: Annotated[int, Meta(ge=1, description="So many are told an hour; critical ones always are.")] = 30
     rise_percent: Annotated[int, Meta(ge=1, description="A week so far above the one before it is told.")] = 30
-    rise_usd: Annotated[str, Meta(description="And only when it is so many dollars above.")] = "5"
-    month_usd: Annotated[str, Meta(description="Told when the month will pass this; empty is no limit.")] = ""
+    rise_usd: Annotated[str | int, Meta(description="And only when it is so many dollars above.")] = "5"
+    month_usd: Annotated[str | int, Meta(description="Told when the month will pass this; empty is no limit.")] = ""
 
 
 class RateLimitTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,7 +124,7 @@ class RunawayTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     agents: Annotated[
         int, Meta(ge=1, description="So many sub-agents at once are told; three times as many pause.")
     ] = 20
-    velocity_usd: Annotated[str, Meta(description="Ten minutes that cost less are never too fast.")] = "5"
+    velocity_usd: Annotated[str | int, Meta(description="Ten minutes that cost less are never too fast.")] = "5"
     pause_minutes: Annotated[int, Meta(ge=1, description="A pause ends after this, if not before.")] = 10
 
 
@@ -157,7 +157,7 @@ def alerts_from(document: Mapping[str, Any], where: str) -> AlertSettings:
         trends=TrendRules(
             rise_percent=alerts.rise_percent,
             rise_at_least=_dollars(alerts.rise_usd, f"{where} [alerts] rise_usd"),
-            month_limit=_dollars(alerts.month_usd, f"{where} [alerts] month_usd") if alerts.month_usd else None,
+            month_limit=_dollars(alerts.month_usd, f"{where} [alerts] month_usd") if alerts.month_usd != "" else None,
         ),
         limits=tuple(_limit(name, table, f"{where} [rate_limits.{name}]") for name, table in limits.items()),
         runaway=_runaway(runaway, runaway_at),
@@ -267,7 +267,7 @@ def _runaway(said: RunawayTable, where: str) -> RunawayRules:
     )
 
 
-def _dollars(text: str, where: str) -> Money:
+def _dollars(text: str | int, where: str) -> Money:
     try:
         amount = from_usd(text)
     except ValueError as error:
