@@ -1,0 +1,174 @@
+"""Putting a gateway together: which part gets which others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import Engine
+
+from underspend.config.schema import Settings
+from underspend.core.errors import ConfigError
+from underspend.core.ports import Clock
+from underspend.core.strategy import State
+from underspend.formats.translators import translator
+from underspend.gateway.acting import Acting
+from underspend.gateway.app import Door, GatewayApp
+from underspend.gateway.asgi import App
+from underspend.gateway.asking import Asking
+from underspend.gateway.attempts import Attempts, target_name
+from underspend.gateway.books import Books
+from underspend.gateway.carrying import Carrier, Refusing
+from underspend.gateway.circuits import Circuits
+from underspend.gateway.credentials import KeyHasher, secret_at
+from underspend.gateway.destinations import Destinations
+from underspend.gateway.feedback import Feedback
+from underspend.gateway.holdout import Holdout
+from underspend.gateway.identity import Identifier
+from underspend.gateway.learning import Learning
+from underspend.gateway.live import Live
+from underspend.gateway.model_list import ModelList
+from underspend.gateway.pipeline import Pipeline
+from underspend.gateway.relay import Relay
+from underspend.gateway.routing import Router, may_edit, router_step
+from underspend.gateway.spending import Spending
+from underspend.gateway.status import Status
+from underspend.pricing.catalogue import Catalogue
+from underspend.pricing.forecast import Forecast
+from underspend.stores.ledger import SqlLedger
+from underspend.tokens.estimate import Calibration
+
+_KEPT_MICROS = 30 * 86_400_000_000  # as long as Claude Code keeps a session that can be resumed
+_CHOOSES = "auto_model"  # the strategy that answers to the model "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every part of a gateway looks at or tells."""
+
+    clock: Clock
+    live: Live
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What outlives a gateway."""
+
+    ledger: SqlLedger
+    engine: Engine
+    learning: Learning
+
+
+def assembled(  # noqa: PLR0913  # the one place where the parts meet
+    settings: Settings,
+    frame: Frame,
+    stores: Stores,
+    prices: Catalogue,
+    destinations: Destinations,
+    *,
+    local: App,
+) -> GatewayApp:
+    """A gateway of its settings and of what outlives it. Raises ConfigError for a time zone that nobody knows."""
+    ledger = stores.ledger
+    everything = may_edit(settings.steps) or ledger.has_kept_edits(frame.clock.now() - _KEPT_MICROS)
+    books = Books(
+        ledger=ledger,
+        catalogue=prices,
+        clock=frame.clock,
+        live=frame.live,
+        status=frame.status,
+        spending=Spending(_zone(settings.report.timezone), ledger.spent_since, frame.clock.now()),
+        calibration=Calibration(),
+        upstream=destinations.home.host,
+        store_content=settings.privacy.store_content,
+        acting=Acting(settings.steps, prices, ledger.kept_edits, everything=everything),
+    )
+    identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
+    home = destinations.home.upstream
+    pipeline = _pipeline(settings, books, destinations, identifier, stores.learning)
+    return GatewayApp(
+        pipeline=pipeline,
+        feedback=Feedback(pipeline.router, stores.engine),
+        relay=Relay(upstream=home, books=books, identifier=identifier, status=frame.status),
+        models=_model_list(settings, destinations, prices, frame.clock),
+        local=local,
+        door=_door(settings),
+        status=frame.status,
+    )
+
+
+def _pipeline(
+    settings: Settings, books: Books, destinations: Destinations, identifier: Identifier, learning: Learning
+) -> Pipeline:
+    carrier = Carrier(translator)
+    said, status, clock = settings.circuits, books.status, books.clock
+    circuits = Circuits(clock, failures=said.failures, open_seconds=said.open_seconds)
+    status.circuits = lambda: [target_name(key) for key in circuits.open_now()]
+    refuses = Refusing(destinations, carrier).why
+    router = Router(router_step(settings.steps), learning, explore=settings.routing.explore, refuses=refuses)
+    asking = Asking(
+        identifier=identifier,
+        destinations=destinations,
+        carrier=carrier,
+        calibration=books.calibration,
+        status=status,
+        clock=clock,
+        acting=books.acting,
+        forward=settings.upstream.openai == "forward",
+        preference=router.strategy.preference.value,
+        first=router.first,
+    )
+    return _joined(settings, books, asking, router, circuits)
+
+
+def _joined(settings: Settings, books: Books, asking: Asking, router: Router, circuits: Circuits) -> Pipeline:
+    """The pipeline of parts that are there."""
+    # A limit has to hold for the dearest way that a call may take.
+    regional = any(provider.is_regional("") for provider in settings.providers)
+    forecast = Forecast(books.catalogue, places=("regional",) if regional else ())
+    return Pipeline(
+        asking=asking,
+        attempts=Attempts(
+            books=books,
+            destinations=asking.destinations,
+            carrier=asking.carrier,
+            circuits=circuits,
+            spending=books.spending,
+            forecast=forecast,
+            status=books.status,
+            router=router,
+            acting=books.acting,
+        ),
+        books=books,
+        steps=settings.steps,
+        forecast=forecast,
+        spending=books.spending,
+        status=books.status,
+        clock=books.clock,
+        body_limit=settings.gateway.body_limit_mb * 1024 * 1024,
+        act_on_subscription=settings.subscription.act,
+        acting=books.acting,
+        holdout=Holdout(settings.proof.holdout),
+        router=router,
+    )
+
+
+def _model_list(settings: Settings, destinations: Destinations, prices: Catalogue, clock: Clock) -> ModelList:
+    chosen = any(step.strategy.name == _CHOOSES and step.state is State.ON for step in settings.steps)
+    forward = settings.upstream.openai == "forward"
+    return ModelList(destinations=destinations, catalogue=prices, clock=clock, auto=chosen, forward=forward)
+
+
+def _door(settings: Settings) -> Door:
+    gateway = settings.gateway
+    hosts = frozenset({*(name.lower() for name in gateway.allowed_hosts), gateway.host.lower()})
+    return Door(allowed_hosts=hosts, access_key=gateway.access_key)
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        mend = "Use an IANA name such as Europe/Berlin."
+        raise ConfigError(where=f"report.timezone = {name}", problem="this zone is not known", mend=mend) from error
