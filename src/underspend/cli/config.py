@@ -9,6 +9,7 @@ import click
 from underspend.config import load
 
 _SECRET = {"gateway.access_key"}
+_URLS = {"ledger.url", "budget_store.url"}
 
 
 @click.group()
@@ -63,7 +64,7 @@ def _shown(name: str, value: object) -> object:
 
     if name in _SECRET:
         return "(set)" if value else ""
-    if name == "ledger.url" and value:
+    if name in _URLS and value:
         from sqlalchemy import make_url
 
         return make_url(str(value)).render_as_string(hide_password=True)

@@ -17,11 +17,12 @@ from underspend.config.schema import Origin, Sections, Settings
 from underspend.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from underspend.core.budgets import Budget
     from underspend.core.engine import Step
     from underspend.providers.provider import Provider
 
 _ENV = "UNDERSPEND_"
-_TABLES = {"strategies", "prices", "providers", "fallbacks"}
+_TABLES = {"strategies", "prices", "providers", "fallbacks", "budgets"}
 
 
 def load(
@@ -49,6 +50,7 @@ def load(
         sections = replace(sections, ledger=replace(sections.ledger, url=f"sqlite:///{where.ledger}"))
     made, step_origins = _steps(table, at) if steps or "strategies" in table else ((), [])
     elsewhere = _elsewhere(table, at)
+    budgets, budget_origins = _budgets(table, at, sections.report.timezone)
     return Settings(
         paths=where,
         **{section.name: getattr(sections, section.name) for section in fields(Sections)},
@@ -56,7 +58,8 @@ def load(
         prices=_price_overrides(table, where.config_file, text),
         providers=elsewhere.providers,
         fallbacks=elsewhere.fallbacks,
-        origins=(*origins, *step_origins, *elsewhere.origins),
+        budgets=budgets,
+        origins=(*origins, *step_origins, *elsewhere.origins, *budget_origins),
     )
 
 
@@ -93,6 +96,16 @@ def _steps(table: Mapping[str, Any], at: Callable[[str], str]) -> tuple[tuple[St
     from underspend.config.steps import steps_from  # brings every strategy with it
 
     return steps_from(table.get("strategies", {}), at)
+
+
+def _budgets(
+    table: Mapping[str, Any], at: Callable[[str], str], timezone: str
+) -> tuple[tuple[Budget, ...], Sequence[Origin]]:
+    if "budgets" not in table:
+        return (), ()
+    from underspend.config.budgets import budgets_from  # loaded only where there are any
+
+    return budgets_from(table["budgets"], at, timezone=timezone)
 
 
 def _text(file: Path) -> str:

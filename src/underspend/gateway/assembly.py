@@ -12,26 +12,29 @@ from underspend.core.errors import ConfigError
 from underspend.core.ports import Clock
 from underspend.core.strategy import State
 from underspend.formats.translators import translator
+from underspend.gateway import guarding
 from underspend.gateway.acting import Acting
 from underspend.gateway.app import Door, GatewayApp
 from underspend.gateway.asgi import App
 from underspend.gateway.asking import Asking
 from underspend.gateway.attempts import Attempts, target_name
 from underspend.gateway.books import Books
+from underspend.gateway.budgeted import downgrades, gate_of
 from underspend.gateway.carrying import Carrier, Refusing
 from underspend.gateway.circuits import Circuits
 from underspend.gateway.credentials import KeyHasher, secret_at
 from underspend.gateway.destinations import Destinations
 from underspend.gateway.feedback import Feedback
+from underspend.gateway.gating import Gate
 from underspend.gateway.holdout import Holdout
 from underspend.gateway.identity import Identifier
+from underspend.gateway.keeping import Keeper
 from underspend.gateway.learning import Learning
 from underspend.gateway.live import Live
 from underspend.gateway.model_list import ModelList
 from underspend.gateway.pipeline import Pipeline
 from underspend.gateway.relay import Relay
 from underspend.gateway.routing import Router, may_edit, router_step
-from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
 from underspend.pricing.catalogue import Catalogue
 from underspend.pricing.forecast import Forecast
@@ -68,29 +71,35 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     destinations: Destinations,
     *,
     local: App,
+    keeper: Keeper | None = None,
 ) -> GatewayApp:
-    """A gateway of its settings and of what outlives it. Raises ConfigError for a time zone that nobody knows."""
+    """A gateway of its settings and of what outlives it; `keeper` has its budgets, where there are any.
+
+    Raises ConfigError for a time zone that nobody knows.
+    """
+    _check_zone(settings.report.timezone)
     ledger = stores.ledger
-    everything = may_edit(settings.steps) or ledger.has_kept_edits(frame.clock.now() - _KEPT_MICROS)
+    also = (guarding.NAME,) if downgrades(settings) else ()
+    everything = bool(also) or may_edit(settings.steps) or ledger.has_kept_edits(frame.clock.now() - _KEPT_MICROS)
     books = Books(
         ledger=ledger,
         catalogue=prices,
         clock=frame.clock,
         live=frame.live,
         status=frame.status,
-        spending=Spending(_zone(settings.report.timezone), ledger.spent_since, frame.clock.now()),
         calibration=Calibration(),
         upstream=destinations.home.host,
         store_content=settings.privacy.store_content,
-        acting=Acting(settings.steps, prices, ledger.kept_edits, everything=everything),
+        acting=Acting(settings.steps, prices, ledger.kept_edits, everything=everything, also=also),
+        guard=keeper.guard if keeper is not None else None,
     )
     identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
     home = destinations.home.upstream
-    pipeline = _pipeline(settings, books, destinations, identifier, stores.learning)
+    pipeline = _pipeline(settings, books, destinations, identifier, stores.learning, keeper)
     return GatewayApp(
         pipeline=pipeline,
         feedback=Feedback(pipeline.router, stores.engine),
-        relay=Relay(upstream=home, books=books, identifier=identifier, status=frame.status),
+        relay=Relay(upstream=home, books=books, identifier=identifier, status=frame.status, gate=pipeline.gate),
         models=_model_list(settings, destinations, prices, frame.clock),
         local=local,
         door=_door(settings),
@@ -98,8 +107,13 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     )
 
 
-def _pipeline(
-    settings: Settings, books: Books, destinations: Destinations, identifier: Identifier, learning: Learning
+def _pipeline(  # noqa: PLR0913, PLR0917  # as above
+    settings: Settings,
+    books: Books,
+    destinations: Destinations,
+    identifier: Identifier,
+    learning: Learning,
+    keeper: Keeper | None,
 ) -> Pipeline:
     carrier = Carrier(translator)
     said, status, clock = settings.circuits, books.status, books.clock
@@ -119,14 +133,25 @@ def _pipeline(
         preference=router.strategy.preference.value,
         first=router.first,
     )
-    return _joined(settings, books, asking, router, circuits)
-
-
-def _joined(settings: Settings, books: Books, asking: Asking, router: Router, circuits: Circuits) -> Pipeline:
-    """The pipeline of parts that are there."""
     # A limit has to hold for the dearest way that a call may take.
-    regional = any(provider.is_regional("") for provider in settings.providers)
-    forecast = Forecast(books.catalogue, places=("regional",) if regional else ())
+    places = ("regional",) if any(provider.is_regional("") for provider in settings.providers) else ()
+    forecast = Forecast(books.catalogue, places=places)
+    gate = None
+    if keeper is not None:
+        gate = gate_of(settings, keeper, books, forecast, places=places, refuses=refuses, router=router)
+    return _joined(settings, books, asking, router, circuits, forecast, gate)
+
+
+def _joined(  # noqa: PLR0913, PLR0917  # as above
+    settings: Settings,
+    books: Books,
+    asking: Asking,
+    router: Router,
+    circuits: Circuits,
+    forecast: Forecast,
+    gate: Gate | None,
+) -> Pipeline:
+    """The pipeline of parts that are there."""
     return Pipeline(
         asking=asking,
         attempts=Attempts(
@@ -134,7 +159,7 @@ def _joined(settings: Settings, books: Books, asking: Asking, router: Router, ci
             destinations=asking.destinations,
             carrier=asking.carrier,
             circuits=circuits,
-            spending=books.spending,
+            gate=gate,
             forecast=forecast,
             status=books.status,
             router=router,
@@ -143,7 +168,7 @@ def _joined(settings: Settings, books: Books, asking: Asking, router: Router, ci
         books=books,
         steps=settings.steps,
         forecast=forecast,
-        spending=books.spending,
+        gate=gate,
         status=books.status,
         clock=books.clock,
         body_limit=settings.gateway.body_limit_mb * 1024 * 1024,
@@ -166,9 +191,9 @@ def _door(settings: Settings) -> Door:
     return Door(allowed_hosts=hosts, access_key=gateway.access_key)
 
 
-def _zone(name: str) -> ZoneInfo | None:
+def _check_zone(name: str) -> None:
     try:
-        return ZoneInfo(name) if name else None
+        ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         mend = "Use an IANA name such as Europe/Berlin."
         raise ConfigError(where=f"report.timezone = {name}", problem="this zone is not known", mend=mend) from error

@@ -24,8 +24,8 @@ from underspend.gateway.entries import (
     open_row,
     settled_row,
 )
+from underspend.gateway.guarding import Guard
 from underspend.gateway.live import Live
-from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
 from underspend.gateway.worlds import Effect, Ended
 from underspend.pricing.catalogue import Catalogue
@@ -42,11 +42,11 @@ class Books:
     clock: Clock
     live: Live
     status: Status
-    spending: Spending
     calibration: Calibration
     upstream: str
     store_content: bool = False
     acting: Acting | None = None
+    guard: Guard | None = None
 
     def open(
         self,
@@ -106,21 +106,29 @@ class Books:
     def settle(self, entry: Entry, end: End) -> Reply:
         """Bill the call and write its end. Returns what strategies may learn from."""
         bill, metered = self._billed(entry, end)
-        now = self.clock.now()
-        self._write(entry, end, bill, metered, now)
+        if self.guard is not None:
+            self.guard.settle(entry.call.id, self._counted(bill, metered), sent=entry.forwarded)
+        self._write(entry, end, bill, metered, self.clock.now())
         self.status.in_flight -= 1
         if entry.overhead_us is not None:
             self.status.overhead(entry.overhead_us)
-        self.spending.settle(entry.call.id, bill.total + self._unknown_part(metered, bill), now)
         if metered is not None and metered.complete and metered.has_usage:
             self.calibration.observe(entry.plan.call.model, entry.call.size, metered.usage.prompt)
         return Reply(outcome=end.outcome, status=end.status or 0, metered=metered, bill=bill)
+
+    async def hand_over(self, entry: Entry, end: End) -> None:
+        """End the hold of an attempt that failed, for the next to have its room; the attempt is settled later."""
+        if self.guard is not None:
+            owed = self._counted(*self._billed(entry, end))
+            await self.guard.handed_over(entry.call.id, owed, sent=entry.forwarded)
 
     def settle_batch_result(self, entry: Entry, end: End) -> None:
         """Bill one result of a batch, at the batch price whatever its usage says of the tier."""
         if end.metered is None:
             return
         bill = cost(end.metered, at=entry.call.time, catalogue=self.catalogue, batch=True)
+        if self.guard is not None:
+            self.guard.book(entry.call, self._counted(bill, end.metered))
         self._write(entry, end, bill, end.metered, self.clock.now())
 
     def _write(self, entry: Entry, end: End, bill: Bill, metered: Metered | None, now: int) -> None:
@@ -191,13 +199,13 @@ class Books:
             self.status.fault("counterfactual", f"{type(error).__name__}: {error}")
             return ()
 
-    def _unknown_part(self, metered: Metered | None, bill: Bill) -> Money:
-        """What budgets count for units without a price: the dearest rates known."""
+    def _counted(self, bill: Bill, metered: Metered | None) -> Money:
+        """What budgets count of a call: its bill, and units without a price at the dearest rates known."""
         if metered is None or bill.priced:
-            return 0
+            return bill.total
         rates = self.catalogue.dearest(self.clock.now(), provider=metered.provider)
         usage = metered.usage
-        return usage.prompt * rates.dearest_prompt + usage.output * (rates.output or 0)
+        return bill.total + usage.prompt * rates.dearest_prompt + usage.output * (rates.output or 0)
 
     def _contents(self, entry: Entry, end: End) -> Row | None:
         if not self.store_content or entry.request_body is None:

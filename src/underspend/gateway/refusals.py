@@ -7,7 +7,7 @@ import msgspec
 from underspend.core.edits import RefusalKind, Refuse
 from underspend.gateway.transport import RawHeaders, Responder
 
-_TYPES = {RefusalKind.BUDGET: (403, "permission_error")}
+_TYPES = {RefusalKind.BUDGET: (402, "billing_error")}
 _MB = 1024 * 1024
 _NOT_FOUND = 404
 

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -20,10 +20,14 @@ from sqlalchemy import Engine
 
 from underspend.config.schema import Settings
 from underspend.core.errors import ConfigError, PortTakenError, StoreError
+from underspend.core.holds import Holds
 from underspend.core.ports import Clock
 from underspend.gateway.asgi import App
 from underspend.gateway.assembly import Frame, Stores, assembled
+from underspend.gateway.budgeted import Book, OnCrossing, keeper_of, opened_holds
 from underspend.gateway.clock import SystemClock
+from underspend.gateway.destinations import Destinations
+from underspend.gateway.keeping import Keeper
 from underspend.gateway.learning import learned
 from underspend.gateway.live import Live
 from underspend.gateway.memory import keep_large_blocks, settle_in
@@ -50,6 +54,7 @@ class Parts:
     live: Live
     status: Status
     settings: Settings
+    holds: Holds | None = None
 
 
 def serve(
@@ -58,10 +63,12 @@ def serve(
     ready: Callable[[str], None],
     *,
     clock: Clock | None = None,
+    on_crossing: OnCrossing | None = None,
 ) -> None:
     """Run a gateway until it is told to stop; calls in flight are given time to finish.
 
-    `ready` is called with the gateway's URL once it answers. Without `clock` the machine's is used. Raises
+    `ready` is called with the gateway's URL once it answers. Without `clock` the machine's is used. `on_crossing` is
+    told of every threshold of a budget that is passed. Raises
     PortTakenError, ConfigError for an address that would let strangers in, and StoreError for a ledger that cannot
     be used.
     """
@@ -75,7 +82,7 @@ def serve(
         settings = replace(settings, gateway=replace(settings.gateway, port=port))
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         frame = _frame(settings, url, clock or SystemClock())
-        made = _make(settings, dashboard, stack, frame)
+        made = _make(settings, dashboard, stack, frame, on_crossing)
         _stop_on_signals_only()
         keep_large_blocks()
         _Server(_server_config(made, settings), ready=lambda: ready(url), stopping=frame.live.close).run(
@@ -130,7 +137,13 @@ def _frame(settings: Settings, url: str, clock: Clock) -> Frame:
     return Frame(clock, Live(), status)
 
 
-def _make(settings: Settings, dashboard: Callable[[Parts], App], stack: ExitStack, frame: Frame) -> App:
+def _make(
+    settings: Settings,
+    dashboard: Callable[[Parts], App],
+    stack: ExitStack,
+    frame: Frame,
+    on_crossing: OnCrossing | None,
+) -> App:
     prices = catalogue().with_overrides(settings.prices)
     destinations = destinations_of(settings, prices, os.environ)
     engine = open_database(
@@ -146,15 +159,30 @@ def _make(settings: Settings, dashboard: Callable[[Parts], App], stack: ExitStac
     frame.status.ledger = ledger.health
     stack.enter_context(ledger)
     settle_interrupted(ledger, prices, frame.clock)
-    local = dashboard(_parts(engine, settings, frame))
+    holds = opened_holds(settings, frame.status, stack)
+    local = dashboard(_parts(engine, settings, frame, holds))
+    keeper = None
+    if holds is not None:
+        book = Book(engine, ledger, prices)
+        keeper = keeper_of(settings, holds, frame.status, frame.clock, book, on_crossing)
     learning = stack.enter_context(learned(RoutingRows(engine), settings.steps, frame.status.fault))
-    app = assembled(settings, frame, Stores(ledger, engine, learning), prices, destinations, local=local)
+    app = assembled(settings, frame, Stores(ledger, engine, learning), prices, destinations, local=local, keeper=keeper)
     stack.callback(app.stop)
-    return with_lifespan(app, lambda: opened(destinations))
+    return with_lifespan(app, lambda: _opened(destinations, keeper))
 
 
-def _parts(engine: Engine, settings: Settings, frame: Frame) -> Parts:
-    return Parts(engine=engine, live=frame.live, status=frame.status, settings=settings)
+@contextlib.asynccontextmanager
+async def _opened(destinations: Destinations, keeper: Keeper | None) -> AsyncIterator[None]:
+    """While inside, calls can be sent and their budgets are kept."""
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(opened(destinations))
+        if keeper is not None:
+            await stack.enter_async_context(keeper.kept())
+        yield
+
+
+def _parts(engine: Engine, settings: Settings, frame: Frame, holds: Holds | None) -> Parts:
+    return Parts(engine=engine, live=frame.live, status=frame.status, settings=settings, holds=holds)
 
 
 def with_lifespan(app: App, open_parts: Callable[[], contextlib.AbstractAsyncContextManager[None]]) -> App:

@@ -64,6 +64,11 @@ class Tap:
             self._meter = _meter(billing, stream=self.stream)
 
     @property
+    def seen(self) -> Usage:
+        """Tokens known so far, of a reply under way."""
+        return self._meter.seen if self._meter is not None else Usage()
+
+    @property
     def body(self) -> bytes | None:
         """The reply as decoded, when it is to be kept."""
         return b"".join(self._kept) if self._kept is not None else None
