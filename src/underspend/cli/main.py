@@ -21,6 +21,7 @@ COMMANDS = {
     "status": "how the running gateway is",
     "open": "open the dashboard",
     "spend": "what was paid, by day, model, project, session or agent",
+    "budget": "how budgets stand: spent, held, left; raise or pause one",
     "savings": "what was really saved: billed, simulated, measured",
     "routes": "what routing knows: classes of tasks, models, certificates",
     "top": "the costliest calls and sessions",

@@ -14,6 +14,8 @@ from underspend.core.errors import UnreachableError
 from underspend.reports import figures
 from underspend.web.address import base_url
 
+_CROSSINGS = 5
+
 
 @click.command("status", short_help="How the running gateway is.")
 @click.option("--port", type=int, metavar="N", help="Where it listens [default: from the settings].")
@@ -48,11 +50,19 @@ def _lines(url: str, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "added time", f"{half} for half of the calls, {most} for 99 of 100"
     for name in found.get("circuits") or ():
         yield "circuit", f"{name} fails and is left alone for a while; others of its chain are asked"
+    yield from _budgets(found.get("budgets") or {})
     ledger = found.get("ledger") or {}
     if ledger:
         yield "ledger", _ledger(ledger)
     for fault in found.get("faults") or ():
         yield "fault", f"{fault['component']} ({fault['count']}×): {fault['message']}; calls went on"
+
+
+def _budgets(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for crossing in (found.get("crossings") or ())[:_CROSSINGS]:
+        yield "budget", str(crossing["words"])
+    if found.get("late"):
+        yield "budgets", f"{found['late']:,} ended calls are not counted yet: their store does not answer"
 
 
 def _ledger(health: dict[str, Any]) -> str:

@@ -106,9 +106,12 @@ class Books:
     def settle(self, entry: Entry, end: End) -> Reply:
         """Bill the call and write its end. Returns what strategies may learn from."""
         bill, metered = self._billed(entry, end)
-        if self.guard is not None:
-            self.guard.settle(entry.call.id, self._counted(bill, metered), sent=entry.forwarded)
-        self._write(entry, end, bill, metered, self.clock.now())
+        try:
+            self._write(entry, end, bill, metered, self.clock.now())
+        finally:
+            # After the ledger: what a killed gateway has written there, the next one tells the store of holds.
+            if self.guard is not None:
+                self.guard.settle(entry.call.id, self._counted(bill, metered), sent=entry.forwarded)
         self.status.in_flight -= 1
         if entry.overhead_us is not None:
             self.status.overhead(entry.overhead_us)

@@ -22,6 +22,7 @@ from underspend.reports.top import Session
 from underspend.web.charts.lane_bar import lane_bar
 from underspend.web.charts.lane_stack import Column, lane_stack
 from underspend.web.http import Request, Response
+from underspend.web.pages.budgets import cards
 from underspend.web.pages.rows import call_row
 from underspend.web.site import Site, filter_of
 from underspend.web.templating import render
@@ -59,6 +60,7 @@ async def overview_page(site: Site, request: Request) -> Response:
         "warnings": _warnings(found.models, site.status.snapshot()),
         **_window(found, links, today),
         "calls": [call_row(call, site) for call in found.latest],
+        "budgets": await cards(site),
     }
     return render("overview.html", context)
 
