@@ -58,7 +58,7 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"underspend.cli.{cmd_name}").command
-        for leaf in command.commands.values() if isinstance(command, click.Group) else [command]:
+        for leaf in [command, *command.commands.values()] if isinstance(command, click.Group) else [command]:
             if not any(option.name == "home" for option in leaf.params):
                 leaf.params.append(_home_option())
         return command

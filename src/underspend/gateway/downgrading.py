@@ -82,7 +82,7 @@ class Downgrading:
         self._remember(key, _Turn(call.model, arm or here))
         if arm is None and not leaves:
             return plan
-        why = "the budget has room again" if budget is None else f"the budget of {described(budget)} is used up"
+        why = "the budget has room again" if budget is None else f"the budget of {described(budget)} has no room for it"
         return self._made(plan, arm, why, leaves=leaves)
 
     def _before(self, plan: Plan) -> _Turn | None:

@@ -33,7 +33,8 @@ def create(  # noqa: PLR0913  # what the pages show
     """The dashboard as a bare ASGI application for paths that begin with `/_/`.
 
     `now` gives microseconds since the epoch; the machine's clock without it. `holds` is where budgets are counted.
-    Cheap to call: templates, charts and reports are imported when the first page is asked for, and the database is read in threads only.
+    Cheap to call: templates, charts and reports are imported when the first page is asked for, and the database is read
+    in threads only.
     """
     site = Site(engine=engine, live=live, status=status, settings=settings, now=now or _machine_time, holds=holds)
 

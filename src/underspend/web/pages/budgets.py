@@ -49,7 +49,7 @@ def _cells(row: Row) -> dict[str, Any]:
         "name": row.budget.name,
         "what": described(row.budget, row.account),
         "action": _ACTIONS[row.budget.action.value].format(row.budget.downgrade_to),
-        "whose": row.whose or figures.NONE,
+        "whose": row.whose,
         "cap": "paused" if row.cap is None else show(row.cap),
         "spent": show(row.spent),
         "held": show(row.held),
@@ -58,6 +58,6 @@ def _cells(row: Row) -> dict[str, Any]:
         "spent_width": spent,
         "held_width": min(_FULL - spent, held),
         "level": "full" if spent >= _FULL else "high" if spent >= _HIGH else "",
-        "ends": ends_in_words(row),
-        "change": standing_in_words(row),
+        "ends": ends_in_words(row).partition(" (")[0],
+        "change": standing_in_words(row).partition(" (")[0],
     }
