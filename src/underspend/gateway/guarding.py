@@ -130,11 +130,10 @@ class Guard:
         blocking = [each for each in wanted.singles if each.is_enforced]
         ending = [each for each in blocking if each.at_cap is AtCap.END and can_end]
         single = over_request([each for each in blocking if each not in ending], most)
-        if single is not None and await self._is_in_force(single, most):
+        single = await self._in_force(single, most)
+        if single is not None:
             return _breach(plan, single, budget_words.request_breach(replace(single, at_cap=AtCap.REFUSE), most))
-        ends_at = over_request(ending, most)
-        if ends_at is not None and not await self._is_in_force(ends_at, most):
-            ends_at = None
+        ends_at = await self._in_force(over_request(ending, most), most)
         amount = to_reserve([ends_at] if ends_at is not None else [], self._reserve(most, call.kind))
         if wanted.claims:
             answer = await self._answer(call.id, wanted.claims, amount)
@@ -157,11 +156,16 @@ class Guard:
             await self.restore(lost.series)
             return await self.holds.reserve(call, asked, amount)
 
-    async def _is_in_force(self, budget: Budget, most: Money) -> bool:
-        """Whether a request budget refuses this much, raised or paused as it may be."""
+    async def _in_force(self, budget: Budget | None, most: Money) -> Budget | None:
+        """A request budget that this much would pass, with the cap that it has now; None where it would not."""
+        if budget is None:
+            return None
         changes = await self.holds.in_thread(lambda: self.holds.holds.overrides(now=self.clock.now()))
         change = next((each for each in changes if each.target == budget.name), None)
-        return change is None or (change.cap is not None and most > max(budget.cap, change.cap))
+        if change is None:
+            return budget
+        cap = None if change.cap is None else max(budget.cap, change.cap)
+        return None if cap is None or most <= cap else replace(budget, cap=cap)
 
     async def _unknown(self, plan: Plan, asked: tuple[Claim, ...], singles: tuple[Budget, ...]) -> Admitted | Breach:
         """A call of which nobody can say what it could cost."""
@@ -196,6 +200,8 @@ class Guard:
 
     def _warned(self, plan: Plan, standings: Sequence[Standing]) -> Plan:
         """The plan with a word of every budget that is used up and does not block."""
+        if any(each.strategy == NAME for each in plan.decisions):
+            return plan  # it went to another model, and that says it
         used_up = [each for each in standings if each.cap is not None and each.spent >= each.cap]
         said = [
             Decision(
