@@ -129,7 +129,7 @@ class Hammer:
                 self.halt = True
             self.close()
             self.gateways = [self.start(home) for home in self.homes]
-            await asyncio.sleep(HOLD_SECONDS + HOLD_SECONDS / 3 + 2)
+            await asyncio.to_thread(self.until_nothing_is_held)
             await self.judge()
         finally:
             self.close()
@@ -203,6 +203,14 @@ class Hammer:
     @staticmethod
     def claim(at: int):
         return claims((BUDGET,), Subject(model=MODEL), at)
+
+    def until_nothing_is_held(self) -> None:
+        """Wait until the holds have ended that a killed gateway left, and are settled where the ledger has the call."""
+        holds, end = SqliteHolds(self.shared), time.monotonic() + 2 * HOLD_SECONDS
+        while holds.standings(self.claim(now()), now=now())[0].held and time.monotonic() < end:
+            time.sleep(0.1)
+        time.sleep(HOLD_SECONDS / 3 + 1)
+        holds.close()
 
     async def judge(self) -> None:
         """After the holds have expired: the sums agree, what is left can be had, and no more."""

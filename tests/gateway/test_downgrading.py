@@ -6,8 +6,8 @@ import pytest
 from doubles import Asked, Told, Upstream, daily, gate_over, pipeline, standings
 from replies import message
 from routed import HAIKU, OPUS, SONNET, Ticking
-from targets import chat, to
 
+from targets import chat, to
 from underspend.core.budgets import Action
 from underspend.core.holds import HoldsError
 from underspend.core.money import from_usd

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from doubles import NOW, Asked, Told, Upstream, body, daily, gate_over, pipeline, standings
 from replies import events, message
-from targets import chat, to
 
+from targets import chat, to
 from underspend.core.budgets import Action, AtCap, Scope
 from underspend.core.holds import HoldsError, Override
 from underspend.core.money import from_usd
@@ -98,9 +98,7 @@ def test_a_refused_call_is_in_the_ledger_and_upstream_knows_nothing_of_it():
 def test_every_attempt_of_a_chain_is_held_and_counted():
     first = Watched([b"{}"], status=529)
     second = Watched([chat()])
-    made = pipeline(
-        first, others=[to(second)], fallbacks={"claude-opus-5-5": ["other/gpt-5.5"]}, budgets=[daily("5")]
-    )
+    made = pipeline(first, others=[to(second)], fallbacks={"claude-opus-5-5": ["other/gpt-5.5"]}, budgets=[daily("5")])
     first.watch(made)
     second.watch(made)
     assert handle(made).status == 200
@@ -121,7 +119,10 @@ def test_a_fallback_into_a_budget_that_has_no_room_is_not_made():
     )
     told = handle(made)
     assert (told.status, second.sent) == (402, [])
-    assert [(row["outcome"], row.get("attempt_of") is None) for row in rows(made)] == [("error", True), ("refused", False)]
+    assert [(row["outcome"], row.get("attempt_of") is None) for row in rows(made)] == [
+        ("error", True),
+        ("refused", False),
+    ]
     assert made.gate.guard._open == {}
 
 
@@ -260,9 +261,7 @@ def test_a_store_that_is_away_stops_calls_only_where_a_budget_blocks():
 
     for action, status in ((Action.BLOCK, 402), (Action.WARN, 200)):
         made = pipeline(Upstream([message()]))
-        made.gate = made.attempts.gate = gate_over(
-            made.books, made.forecast, [daily("5", action=action)], holds=Down()
-        )
+        made.gate = made.attempts.gate = gate_over(made.books, made.forecast, [daily("5", action=action)], holds=Down())
         assert handle(made).status == status
 
 

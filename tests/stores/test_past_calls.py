@@ -46,7 +46,9 @@ def test_a_call_without_a_price_counts_what_it_is_said_to() -> None:
 def test_amounts_are_found_by_id_and_for_the_last() -> None:
     rows = [call_row(f"c{n}", n, started_at=NOW + n) for n in range(1_200)]
     engine = ledger(*rows, call_row("open", 1, state="open"))
-    assert amounts(engine, [row["id"] for row in rows] + ["open", "none"], dearest) == {f"c{n}": n for n in range(1_200)}
+    assert amounts(engine, [row["id"] for row in rows] + ["open", "none"], dearest) == {
+        f"c{n}": n for n in range(1_200)
+    }
     assert last_ended(engine, dearest, limit=2) == [("c1199", 1199), ("c1198", 1198)]
 
 

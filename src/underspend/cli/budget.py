@@ -18,9 +18,10 @@ from underspend.core.money import Money, from_usd, show
 from underspend.core.windows import HOUR, MINUTE, period
 from underspend.reports import figures
 from underspend.reports.budgets import Ledger, Row, budget_rows, budgets_shape, ends_in_words, standing_in_words
-from underspend.reports.periods import parse, zone
+from underspend.reports.periods import clock_time, parse, zone
 
 _AHEAD = re.compile(r"(\d{1,5})\s*(m|h|d|w)")
+_CLOCK = re.compile(r"\d{1,2}:\d{2}")
 _LENGTHS = {"m": MINUTE, "h": HOUR, "d": 24 * HOUR, "w": 168 * HOUR}
 _MEMORY = "memory:"
 _json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -47,7 +48,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     if not settings.budgets and not as_json:
         click.echo('There are no budgets. Write [budgets.day] with usd = "5.00" into config.toml; see docs/budgets.md.')
         return
-    rows = _rows(settings)
+    rows = _rows(settings) if settings.budgets else []
     if as_json:
         write_json(budgets_shape(rows))
         return
@@ -155,10 +156,15 @@ def _instant(settings: Settings, budget: Budget, text: str | None) -> int:
 
 
 def _parsed(text: str, settings: Settings, now: int) -> int:
+    """A time of day is the next one."""
+    tz, said = zone(settings.report.timezone or None), text.strip()
     try:
-        return parse(text, now=now, tz=zone(settings.report.timezone or None), end=True)
-    except ValueError:
-        raise ValueError(f"{text!r} is no time: write 2026-11-20, 2026-11-20T14:00, today, 2h or 3d") from None
+        if _CLOCK.fullmatch(said):
+            days = (clock_time(now + day * 24 * HOUR, tz).date() for day in (0, 1))
+            return next(at for day in days if (at := parse(f"{day}T{said:0>5}", now=now, tz=tz)) > now)
+        return parse(said, now=now, tz=tz, end=True)
+    except (ValueError, StopIteration):
+        raise ValueError(f"{text!r} is no time: write 18:00, 2026-11-20, 2026-11-20T14:00, today, 2h or 3d") from None
 
 
 @contextmanager

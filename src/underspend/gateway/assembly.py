@@ -79,8 +79,6 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     """
     _check_zone(settings.report.timezone)
     ledger = stores.ledger
-    also = (guarding.NAME,) if downgrades(settings) else ()
-    everything = bool(also) or may_edit(settings.steps) or ledger.has_kept_edits(frame.clock.now() - _KEPT_MICROS)
     books = Books(
         ledger=ledger,
         catalogue=prices,
@@ -90,7 +88,7 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
         calibration=Calibration(),
         upstream=destinations.home.host,
         store_content=settings.privacy.store_content,
-        acting=Acting(settings.steps, prices, ledger.kept_edits, everything=everything, also=also),
+        acting=_acting(settings, ledger, prices, frame.clock),
         guard=keeper.guard if keeper is not None else None,
     )
     identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
@@ -105,6 +103,12 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
         door=_door(settings),
         status=frame.status,
     )
+
+
+def _acting(settings: Settings, ledger: SqlLedger, prices: Catalogue, clock: Clock) -> Acting:
+    also = (guarding.NAME,) if downgrades(settings) else ()
+    everything = bool(also) or may_edit(settings.steps) or ledger.has_kept_edits(clock.now() - _KEPT_MICROS)
+    return Acting(settings.steps, prices, ledger.kept_edits, everything=everything, also=also)
 
 
 def _pipeline(  # noqa: PLR0913, PLR0917  # as above

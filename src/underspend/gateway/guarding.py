@@ -151,10 +151,14 @@ class Guard:
 
     async def _answer(self, call: str, asked: Sequence[Claim], amount: Money) -> Answer:
         try:
-            return await self.holds.reserve(call, asked, amount)
+            answer = await self.holds.reserve(call, asked, amount)
         except HoldsLostError as lost:
             await self.restore(lost.series)
             return await self.holds.reserve(call, asked, amount)
+        if isinstance(answer, Refused) and self.holds.late and any(each.held for each in answer.full):
+            await self.holds.drained()  # a client may call again before the store knows that its last call has ended
+            return await self.holds.reserve(call, asked, amount)
+        return answer
 
     async def _in_force(self, budget: Budget | None, most: Money) -> Budget | None:
         """A request budget that this much would pass, with the cap that it has now; None where it would not."""

@@ -74,6 +74,11 @@ class OffLoop:
         if ending is not None:
             await asyncio.wait([asyncio.wrap_future(ending)])
 
+    async def drained(self) -> None:
+        """Wait until the store was told of every end so far."""
+        if ending := [asyncio.wrap_future(each) for each in list(self._ending.values())]:
+            await asyncio.wait(ending)
+
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Ask the store something else (`work` uses `holds`), where it may wait."""
         return await self._ask(work)
