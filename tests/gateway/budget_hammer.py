@@ -1,7 +1,7 @@
 """Two gateways with 32 clients each against one budget, whose clients leave and which are killed and started again.
 
-Everything is real but the provider: two processes of `underspend up`, each with a ledger of its own, and one SQLite
-file that both count in. In the tests it runs for some seconds; for longer, from the top of the repository:
+Everything is real but the provider: two processes of `underspend up`, each with a ledger of its own, and one store
+that both count in. In the tests it runs for some seconds; for longer, from the top of the repository:
 
     PYTHONPATH=src:tests/gateway python -m budget_hammer --seconds 600
 """
@@ -31,7 +31,7 @@ from underspend.core.call import Call
 from underspend.core.money import from_usd, show
 from underspend.core.windows import window
 from underspend.pricing.forecast import Forecast
-from underspend.stores.holds.sqlite import SqliteHolds
+from underspend.stores.holds.choose import open_holds
 from underspend.testing.fake_upstream import Delivery, Reply, RequestView, run_in_thread
 
 CAP = from_usd("5.00")
@@ -49,7 +49,7 @@ action = "block"
 thresholds = []
 
 [budget_store]
-url = "sqlite:///{shared}"
+url = "{url}"
 hold_seconds = {seconds}
 """
 HEADERS = {"x-api-key": "sk-ant-api03-hammer", "anthropic-version": "2023-06-01", "user-agent": "hammer"}
@@ -106,16 +106,16 @@ class Report:
 
 
 class Hammer:
-    def __init__(self, folder: Path, upstream: str) -> None:
+    def __init__(self, folder: Path, upstream: str, url: str = "") -> None:
         self.folder, self.upstream, self.report = folder, upstream, Report()
         self.chance = random.Random(1)
-        self.shared = folder / "shared.sqlite3"
+        self.url = url or f"sqlite:///{folder / 'shared.sqlite3'}"
         self.homes = [folder / f"g{n}" for n in range(GATEWAYS)]
         self.gateways: list[running.Running] = []
         self.halt = False
 
     def start(self, home: Path) -> running.Running:
-        return running.start(home, self.upstream, config=CONFIG.format(shared=self.shared, seconds=HOLD_SECONDS))
+        return running.start(home, self.upstream, config=CONFIG.format(url=self.url, seconds=HOLD_SECONDS))
 
     async def run(self, seconds: float, kill_every: float) -> None:
         self.gateways = [self.start(home) for home in self.homes]
@@ -187,7 +187,7 @@ class Hammer:
         return "whole"
 
     async def look(self) -> None:
-        holds = await asyncio.to_thread(SqliteHolds, self.shared)
+        holds = await asyncio.to_thread(open_holds, self.url, self.folder)
         try:
             while not self.halt:
                 at = now()
@@ -206,7 +206,7 @@ class Hammer:
 
     def until_nothing_is_held(self) -> None:
         """Wait until the holds have ended that a killed gateway left, and are settled where the ledger has the call."""
-        holds, end = SqliteHolds(self.shared), time.monotonic() + 2 * HOLD_SECONDS
+        holds, end = open_holds(self.url, self.folder), time.monotonic() + 2 * HOLD_SECONDS
         while holds.standings(self.claim(now()), now=now())[0].held and time.monotonic() < end:
             time.sleep(0.1)
         time.sleep(HOLD_SECONDS / 3 + 1)
@@ -214,7 +214,7 @@ class Hammer:
 
     async def judge(self) -> None:
         """After the holds have expired: the sums agree, what is left can be had, and no more."""
-        holds = SqliteHolds(self.shared)
+        holds = open_holds(self.url, self.folder)
         (standing,) = holds.standings(self.claim(now()), now=now())
         report = self.report
         report.spent, report.ledgers = standing.spent, sum(spent_in(home) for home in self.homes)
@@ -242,10 +242,10 @@ def spent_in(home: Path) -> int:
         return connection.execute("SELECT coalesce(sum(cost_pico), 0) FROM calls").fetchone()[0]
 
 
-def hammer(folder: Path, seconds: float, *, kill_every: float = 2.5, limit: float = 120) -> Report:
+def hammer(folder: Path, seconds: float, *, kill_every: float = 2.5, limit: float = 120, url: str = "") -> Report:
     """Run it for so long, then hold the budget to what it promises."""
     with run_in_thread(reply) as upstream:
-        made = Hammer(folder, upstream.url)
+        made = Hammer(folder, upstream.url, url)
         asyncio.run(asyncio.wait_for(made.run(seconds, kill_every), seconds + limit))
         made.report.provider = upstream.bill().picodollars
     return made.report
@@ -255,9 +255,10 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seconds", type=float, default=60)
     options.add_argument("--kill-every", type=float, default=2.5)
+    options.add_argument("--url", default="", help="of the store: redis://... [default: a SQLite file]")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = hammer(Path(folder), chosen.seconds, kill_every=chosen.kill_every)
+        report = hammer(Path(folder), chosen.seconds, kill_every=chosen.kill_every, url=chosen.url)
     print(report)  # noqa: T201  # a program a developer runs
     sys.exit(bool(report.problems))
 

@@ -337,3 +337,26 @@ def test_the_role_decides_who_gets_a_message():
     hinted = [*KEY, (b"x-claude-code-request-class", b"subagent")]
     assert handle(made, headers=hinted).status == 402
     assert handle(made, headers=[*KEY, (b"x-claude-code-request-class", b"main")]).status == 200
+
+
+@pytest.mark.parametrize(("action", "status"), [(Action.BLOCK, 402), (Action.WARN, 200)])
+def test_a_bug_of_ours_stops_calls_only_where_a_budget_blocks(monkeypatch, action, status):
+    def broken(*_, **__):
+        raise RuntimeError("bug")
+
+    made = pipeline(Upstream([message()]), budgets=[daily("5", action=action)])
+    monkeypatch.setattr("underspend.gateway.guarding.claims", broken)
+    assert handle(made).status == status
+    assert "bug" in made.status.snapshot()["faults"][0]["message"]
+
+
+def test_a_guard_that_fails_at_the_end_costs_nobody_a_reply(monkeypatch):
+    made = pipeline(Upstream([message()]), budgets=[daily("5")])
+
+    def broken(*_, **__):
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(type(made.gate.guard), "settle", broken)
+    assert handle(made).status == 200
+    assert rows(made)[0]["state"] == "settled"
+    assert made.status.in_flight == 0

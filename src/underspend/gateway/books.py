@@ -111,13 +111,19 @@ class Books:
         finally:
             # After the ledger: what a killed gateway has written there, the next one tells the store of holds.
             if self.guard is not None:
-                self.guard.settle(entry.call.id, self._counted(bill, metered), sent=entry.forwarded)
+                self._count(self.guard, entry, bill, metered)
         self.status.in_flight -= 1
         if entry.overhead_us is not None:
             self.status.overhead(entry.overhead_us)
         if metered is not None and metered.complete and metered.has_usage:
             self.calibration.observe(entry.plan.call.model, entry.call.size, metered.usage.prompt)
         return Reply(outcome=end.outcome, status=end.status or 0, metered=metered, bill=bill)
+
+    def _count(self, guard: Guard, entry: Entry, bill: Bill, metered: Metered | None) -> None:
+        try:
+            guard.settle(entry.call.id, self._counted(bill, metered), sent=entry.forwarded)
+        except Exception as error:  # noqa: BLE001  # fail open: the ledger has it, and a restart tells the store
+            self.status.fault("budgets", f"{type(error).__name__}: {error}")
 
     async def hand_over(self, entry: Entry, end: End) -> None:
         """End the hold of an attempt that failed, for the next to have its room; the attempt is settled later."""

@@ -70,7 +70,10 @@ class Gate:
         """Hold what a planned call could cost, or say why it may not go."""
         if not self.guard.counts(plan.call):
             return Admitted(plan)
-        return await self.guard.admit(plan, self._most(asked, plan.call, pricing), can_end=_can_end(asked, to))
+        try:
+            return await self.guard.admit(plan, self._most(asked, plan.call, pricing), can_end=_can_end(asked, to))
+        except Exception as error:  # noqa: BLE001  # whatever fails of ours, only a budget that blocks stops a call
+            return self.guard.failed(plan, error)
 
     async def refuse(self, asked: Asked, refused: Breach, responder: Responder, attempt: Attempt | None) -> None:
         """Answer a call that may not go, and write it down."""

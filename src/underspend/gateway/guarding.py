@@ -193,6 +193,14 @@ class Guard:
             return _breach(plan, blocking[0], budget_words.unavailable(blocking[0], problem.rstrip(".")))
         return self._go_on(plan, asked, singles)
 
+    def failed(self, plan: Plan, error: Exception) -> Admitted | Breach:
+        """What becomes of a call when something here failed that should not: a budget that blocks stops it."""
+        self.status.fault("budgets", f"{type(error).__name__}: {error}")
+        blocking = next((budget for budget in self.budgets if budget.is_enforced), None)
+        if blocking is None:
+            return Admitted(plan)
+        return _breach(plan, blocking, budget_words.unavailable(blocking, "it failed; see underspend status"))
+
     def _go_on(self, plan: Plan, asked: tuple[Claim, ...], singles: tuple[Budget, ...]) -> Admitted:
         self.holds.track(plan.call.id, asked)
         self._open[plan.call.id] = _Open(asked, singles, 0, plan.call.kind)

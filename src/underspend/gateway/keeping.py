@@ -213,5 +213,5 @@ class Keeper:
         """What the store or the ledger cannot do is noted: it is tried again."""
         try:
             yield
-        except (HoldsError, SQLAlchemyError) as error:
-            self.guard.status.fault("budgets", str(error).splitlines()[0])
+        except Exception as error:  # noqa: BLE001  # fail open: whatever it is, it is tried again
+            self.guard.status.fault("budgets", f"{type(error).__name__}: {error}".splitlines()[0])

@@ -18,6 +18,7 @@ from underspend.stores.holds.memory import MemoryHolds
 from underspend.stores.past_calls import past_calls
 
 _PERCENT = 100
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,8 @@ def _rows(budget: Budget, holds: Holds, changes: dict[str, Override], now: int) 
             ends=ends,
             change=changes.get(standing.account) or changes.get(budget.name),
         )
-        for standing in holds.standings(asked, now=now)
+        for at in range(0, len(asked), _AT_ONCE)  # between parts of many accounts calls get their turn
+        for standing in holds.standings(asked[at : at + _AT_ONCE], now=now)
         if standing.spent or standing.held
     ]
     return made or [_unused(budget, changes.get(budget.name), ends)]
