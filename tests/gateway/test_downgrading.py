@@ -137,6 +137,15 @@ def test_a_model_that_cannot_take_the_call_is_none(to_model, changes):
     assert models(upstream) == [OPUS]
 
 
+def test_a_conversation_that_may_outgrow_the_model_stays_but_a_short_sub_agent_does_not():
+    small = replace(USED_UP, downgrade_to="claude-haiku-4-5")
+    made, upstream = made_with(small)
+    ask(made, said("hi"))
+    agent = [*HEADERS[:1], (b"x-claude-code-request-class", b"subagent"), (b"x-claude-code-session-id", b"t")]
+    ask(made, said("hi"), agent)
+    assert models(upstream) == [OPUS, "claude-haiku-4-5"]
+
+
 def test_a_call_that_the_model_refuses_stays():
     made, upstream = made_with(USED_UP)
     made.gate.downgrading.why_not = lambda asked, model: "it was refused before"

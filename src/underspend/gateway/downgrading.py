@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from underspend.core.budget_words import described
 from underspend.core.budgets import Action, Budget, claims, over, over_request, requests, subject_of
-from underspend.core.call import Call
+from underspend.core.call import Call, Role
 from underspend.core.editing import apply
 from underspend.core.edits import Edit, ReplaceContent, SetEffort, SetModel
 from underspend.core.plan import Decision, Plan
@@ -127,6 +127,9 @@ class Downgrading:
         needed += min(call.max_output, known.max_output or call.max_output)
         if known.context is not None and needed > known.context:
             return f"the call needs {needed:,} tokens of its {known.context:,}"
+        is_short = call.identity.role is Role.SUBAGENT and needed * 2 <= (known.context or 0)
+        if known.is_narrower(here) and not is_short:
+            return "the conversation may outgrow it"
         return self.why_not(asked, arm.model) or ""
 
     def _made(self, plan: Plan, arm: Arm | None, why: str, *, leaves: bool) -> Plan:
