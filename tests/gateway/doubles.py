@@ -18,8 +18,8 @@ from underspend.gateway.circuits import Circuits
 from underspend.gateway.credentials import KeyHasher
 from underspend.gateway.destinations import Destination, Destinations
 from underspend.gateway.gating import Gate
-from underspend.gateway.guarding import Guard
 from underspend.gateway.headers import as_mapping
+from underspend.gateway.holding import Holding
 from underspend.gateway.identity import Identifier
 from underspend.gateway.live import Live
 from underspend.gateway.pipeline import Pipeline
@@ -181,7 +181,7 @@ def gate_over(books, forecast, budgets, *, holds=None, how="auto", **options):
     store = holds or MemoryHolds()
     for budget in budgets:
         store.restore(budget.series, (), now=NOW)
-    books.guard = Guard(
+    books.holding = Holding(
         budgets=tuple(budgets),
         holds=OffLoop(store, clock=books.clock.now, hold_for=60_000_000),
         status=books.status,
@@ -190,7 +190,7 @@ def gate_over(books, forecast, budgets, *, holds=None, how="auto", **options):
     )
     dearer = Forecast(places=("geo:us", "priority"))
     return Gate(
-        guard=books.guard,
+        holding=books.holding,
         answering=Answering(how),
         books=books,
         catalogue=catalogue(),
@@ -216,13 +216,13 @@ def spent(made):
 
 
 def standings(made):
-    guard = made.gate.guard
+    holding = made.gate.holding
     asked = [
         claim
-        for budget in guard.budgets
-        for claim in claims_on(budget, guard.holds.holds.accounts(budget.series), made.clock.now())
+        for budget in holding.budgets
+        for claim in claims_on(budget, holding.holds.holds.accounts(budget.series), made.clock.now())
     ]
-    return guard.holds.holds.standings(asked, now=made.clock.now())
+    return holding.holds.holds.standings(asked, now=made.clock.now())
 
 
 def body(**changes):

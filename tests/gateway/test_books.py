@@ -32,9 +32,9 @@ def metered(model="claude-opus-5-5", **changes):
     return Metered(**{**made, **changes})
 
 
-def settled(end, call=CALL, *, plan=None, forwarded=True, guard=None):
+def settled(end, call=CALL, *, plan=None, forwarded=True, holding=None):
     made = books()
-    made.guard = guard
+    made.holding = holding
     entry = made.open(plan or Plan(asked=call, call=call), prompt=None, body=body())
     entry.forwarded = forwarded
     made.settle(entry, end)
@@ -71,8 +71,8 @@ def test_what_was_not_forwarded_or_was_refused_upstream_costs_nothing():
 
 def test_budgets_count_an_unknown_model_at_the_dearest_known_price():
     counted = []
-    guard = SimpleNamespace(settle=lambda call, amount, *, sent: counted.append(amount))
-    _, settlement = settled(End(outcome=Outcome.OK, status=200, metered=metered("claude-next")), guard=guard)
+    holding = SimpleNamespace(settle=lambda call, amount, *, sent: counted.append(amount))
+    _, settlement = settled(End(outcome=Outcome.OK, status=200, metered=metered("claude-next")), holding=holding)
     assert settlement.call["cost_pico"] == 0
     assert settlement.call["unpriced"] == "claude-next"
     opus = 10 * 4_000_000 + 50 * 20_000_000

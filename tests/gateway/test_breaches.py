@@ -8,7 +8,7 @@ from doubles import NOW, Told
 from underspend.core.call import Call, Identity, Role
 from underspend.core.plan import Plan
 from underspend.gateway.breaches import Answering, OverBudgetError
-from underspend.gateway.guarding import Breach
+from underspend.gateway.holding import Breach
 
 
 def answered(how="auto", *, dialect="anthropic", endpoint="messages", role=Role.MAIN, stream=False, chat=None):

@@ -66,7 +66,7 @@ def test_settings_reach_the_guard_and_the_gate(tmp_path):
     prices = catalogue()
     book = Book(None, SimpleNamespace(health=None), prices)
     keeper = keeper_of(made, MemoryHolds(), status(), FixedClock(), book, on_crossing=print)
-    assert (keeper.life, keeper.on_crossing, keeper.guard.learned, keeper.guard.subscription) == (
+    assert (keeper.life, keeper.on_crossing, keeper.holding.learned, keeper.holding.subscription) == (
         7 * SECOND,
         print,
         True,

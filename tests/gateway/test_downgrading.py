@@ -33,7 +33,7 @@ def made_with(*budgets, holds=None, others=(), last_sent=None):
     gate = gate_over(made.books, made.forecast, budgets, holds=holds)
     refusing = Refusing(made.attempts.destinations, Carrier(translator))
     known = {"last_sent": last_sent} if last_sent else {}
-    gate.downgrading = Downgrading(guard=gate.guard, pricing=made.forecast, refuses=refusing.why, **known)
+    gate.downgrading = Downgrading(holding=gate.holding, pricing=made.forecast, refuses=refusing.why, **known)
     made.gate = made.attempts.gate = gate
     return made, upstream
 
@@ -72,7 +72,7 @@ def test_a_used_up_budget_sends_a_new_turn_to_its_model_and_the_ledger_says_so()
     assert decision["after_pico"] < decision["before_pico"]
     assert (settlement.call["model_asked"], settlement.call["model_sent"]) == (OPUS, HAIKU)
     assert [effect["strategy"] for effect in settlement.effects] == ["budget"]
-    assert made.gate.guard._open == {}
+    assert made.gate.holding._open == {}
 
 
 def test_a_budget_with_room_changes_nothing():
@@ -85,10 +85,10 @@ def test_a_budget_with_room_changes_nothing():
 def test_a_turn_keeps_its_model_whatever_becomes_of_the_budget():
     made, upstream = made_with(replace(USED_UP, cap=from_usd(5)))
     ask(made, said("hi"))
-    made.gate.guard.budgets = made.gate.downgrading.budgets = (USED_UP,)
+    made.gate.holding.budgets = made.gate.downgrading.budgets = (USED_UP,)
     ask(made, said("hi", use(), result()))
     ask(made, said("hi", use(), result(), "so", "next"))
-    made.gate.guard.budgets = made.gate.downgrading.budgets = (replace(USED_UP, cap=from_usd(5)),)
+    made.gate.holding.budgets = made.gate.downgrading.budgets = (replace(USED_UP, cap=from_usd(5)),)
     ask(made, said("hi", use(), result(), "so", "next", use("t2"), result("t2")))
     ask(made, said("hi", use(), result(), "so", "next", use("t2"), result("t2"), "well", "last"))
     assert models(upstream) == [OPUS, OPUS, HAIKU, HAIKU, OPUS]

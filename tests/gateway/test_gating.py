@@ -71,14 +71,14 @@ def test_what_the_ledger_has_is_what_the_budget_counts(upstream):
     made = pipeline(upstream, budgets=[daily("5")])
     handle(made)
     assert counted(made) in ([(cost(made), 0)], [(0, 0)])
-    assert made.gate.guard._open == {}
+    assert made.gate.holding._open == {}
 
 
 def test_a_call_upstream_never_got_leaves_nothing():
     made = pipeline(Upstream([], error=UpstreamCutError("gone")), budgets=[daily("5")])
     with pytest.raises(UpstreamCutError):
         handle(made)
-    assert made.gate.guard._open == {}
+    assert made.gate.holding._open == {}
     assert counted(made) == [(cost(made), 0)]
 
 
@@ -123,7 +123,7 @@ def test_a_fallback_into_a_budget_that_has_no_room_is_not_made():
         ("error", True),
         ("refused", False),
     ]
-    assert made.gate.guard._open == {}
+    assert made.gate.holding._open == {}
 
 
 def test_an_unknown_model_is_held_and_counted_at_the_dearest_price():
@@ -238,7 +238,7 @@ def test_f2_no_hold_leaks_however_a_call_ends(times):
         with pytest.raises((asyncio.CancelledError, RuntimeError)) if upstream.status == 200 else nullcontext():
             handle(made)
     assert sum(each.held for each in standings(made)) == 0
-    assert made.gate.guard._open == {}
+    assert made.gate.holding._open == {}
 
 
 def test_f3_two_gateways_on_one_store_count_together():
@@ -307,7 +307,7 @@ def test_a_message_batch_is_refused_where_a_budget_blocks_and_let_through_while_
 
     assert post("/v1/messages/batches") == 402
     assert post("/v1/messages/batches", "GET") == post("/v1/messages/batches/b/cancel") == 200
-    made.gate.guard.holds.holds.override(Override("day", None, NOW + 1))
+    made.gate.holding.holds.holds.override(Override("day", None, NOW + 1))
     assert post("/v1/messages/batches") == 200
 
 
@@ -320,7 +320,7 @@ def test_a_call_that_comes_to_nothing_before_it_is_sent_leaves_no_hold(monkeypat
     monkeypatch.setattr(type(made.books), "open", broken)
     with pytest.raises(RuntimeError):
         handle(made)
-    assert made.gate.guard._open == {}
+    assert made.gate.holding._open == {}
     assert sum(each.held for each in standings(made)) == 0
 
 
@@ -345,7 +345,7 @@ def test_a_bug_of_ours_stops_calls_only_where_a_budget_blocks(monkeypatch, actio
         raise RuntimeError("bug")
 
     made = pipeline(Upstream([message()]), budgets=[daily("5", action=action)])
-    monkeypatch.setattr("underspend.gateway.guarding.claims", broken)
+    monkeypatch.setattr("underspend.gateway.holding.claims", broken)
     assert handle(made).status == status
     assert "bug" in made.status.snapshot()["faults"][0]["message"]
 
@@ -356,7 +356,7 @@ def test_a_guard_that_fails_at_the_end_costs_nobody_a_reply(monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("bug")
 
-    monkeypatch.setattr(type(made.gate.guard), "settle", broken)
+    monkeypatch.setattr(type(made.gate.holding), "settle", broken)
     assert handle(made).status == 200
     assert rows(made)[0]["state"] == "settled"
     assert made.status.in_flight == 0

@@ -13,7 +13,7 @@ from underspend.core.money import from_usd
 from underspend.core.plan import Plan
 from underspend.core.ports import LedgerHealth
 from underspend.core.windows import window
-from underspend.gateway.guarding import Guard
+from underspend.gateway.holding import Holding
 from underspend.gateway.keeping import Keeper
 from underspend.gateway.status import Status
 from underspend.pricing.catalogue import catalogue
@@ -34,17 +34,17 @@ class Clock(FixedClock):
 
 def kept(*budgets, holds=None, rows=(), **options):
     clock = Clock()
-    guard = Guard(
+    holding = Holding(
         budgets=budgets,
         holds=OffLoop(holds or MemoryHolds(), clock=clock.now, hold_for=LIFE),
         status=Status(clock=clock, version="test"),
         clock=clock,
     )
-    return Keeper(guard=guard, engine=ledger(*rows), catalogue=catalogue(), life=LIFE, **options)
+    return Keeper(holding=holding, engine=ledger(*rows), catalogue=catalogue(), life=LIFE, **options)
 
 
 def spent(made):
-    store, budget = made.guard.holds.holds, made.guard.budgets[0]
+    store, budget = made.holding.holds.holds, made.holding.budgets[0]
     from underspend.core.budgets import claims_on
 
     found = store.standings(claims_on(budget, store.accounts(budget.series), NOW), now=NOW)
@@ -52,7 +52,7 @@ def spent(made):
 
 
 def admit(made, call, most):
-    return made.guard.admit(Plan(asked=call, call=call), most)
+    return made.holding.admit(Plan(asked=call, call=call), most)
 
 
 def test_at_the_start_a_series_is_restored_from_the_ledger():
@@ -87,7 +87,7 @@ def test_a_hold_that_expired_is_settled_when_the_ledger_knows_its_end():
     asyncio.run(before.begun())
     asyncio.run(admit(before, CALL, 4 * DOLLAR))
     after = kept(day, holds=store, rows=[call_row("c1", DOLLAR)])
-    after.guard.clock.at = NOW + LIFE + 1
+    after.holding.clock.at = NOW + LIFE + 1
     asyncio.run(after.tidied())
     assert spent(after) == {"": (DOLLAR, 0)}
 
@@ -97,7 +97,7 @@ def test_holds_of_calls_under_way_are_renewed():
     asyncio.run(made.begun())
     asyncio.run(admit(made, CALL, DOLLAR))
     for _ in range(5):
-        made.guard.clock.at += LIFE - 1
+        made.holding.clock.at += LIFE - 1
         asyncio.run(made.tidied())
     assert spent(made) == {"": (0, DOLLAR)}
 
@@ -107,7 +107,7 @@ def test_an_emptied_store_gets_the_ledgers_sums_and_what_calls_under_way_hold():
     made = kept(day, holds=store, rows=[call_row("a", DOLLAR)])
     asyncio.run(made.begun())
     asyncio.run(admit(made, CALL, 3 * DOLLAR))
-    made.guard.holds.holds = MemoryHolds()
+    made.holding.holds.holds = MemoryHolds()
     asyncio.run(admit(made, replace(CALL, id="c2"), DOLLAR))
     assert spent(made) == {"": (DOLLAR, 4 * DOLLAR)}
 
@@ -117,7 +117,7 @@ def test_a_ledger_that_cannot_be_read_is_a_store_that_cannot_be_asked(tmp_path):
     made.engine.dispose()
     made.engine = SimpleNamespace(connect=broken)
     with pytest.raises(HoldsError, match="the ledger"):
-        asyncio.run(made.restored([made.guard.budgets[0].series]))
+        asyncio.run(made.restored([made.holding.budgets[0].series]))
 
 
 def broken():
@@ -128,19 +128,19 @@ def broken():
 
 def test_each_threshold_is_told_once_and_noted():
     told = []
-    made = kept(daily("10"), on_crossing=lambda budget, crossing: told.append((budget.name, crossing.percent)))
+    made = kept(daily("10"), on_crossing=lambda crossing: told.append((crossing.budget, crossing.percent)))
 
     async def run():
         await made.begun()
         for name, amount in (("a", 4), ("b", 2), ("c", 1), ("d", 3)):
             await admit(made, replace(CALL, id=name), amount * DOLLAR)
-            made.guard.settle(name, amount * DOLLAR)
+            made.holding.settle(name, amount * DOLLAR)
             await made.look()
         await made.look()
 
     asyncio.run(run())
     assert told == [("day", 50), ("day", 80), ("day", 100)]
-    first = made.guard.status.snapshot()["budgets"]["crossings"][0]
+    first = made.holding.status.snapshot()["budgets"]["crossings"][0]
     assert (first["budget"], first["percent"], first["spent_pico"]) == ("day", 100, 10 * DOLLAR)
     assert first["words"] == "100 % of the budget 'day' is spent: $10.00 of $10.00."
 
@@ -151,11 +151,11 @@ def test_an_alert_that_fails_stops_nothing():
     async def run():
         await made.begun()
         await admit(made, CALL, DOLLAR)
-        made.guard.settle("c1", DOLLAR)
+        made.holding.settle("c1", DOLLAR)
         await made.look()
 
     asyncio.run(run())
-    assert made.guard.status.snapshot()["faults"][0]["component"] == "alerts"
+    assert made.holding.status.snapshot()["faults"][0]["component"] == "alerts"
     assert len(made.told) == 3
 
 
@@ -168,7 +168,7 @@ def test_it_looks_by_itself_while_it_runs_and_closes_the_store():
     async def run():
         async with made.kept():
             await admit(made, CALL, DOLLAR)
-            made.guard.settle("c1", DOLLAR)
+            made.holding.settle("c1", DOLLAR)
             async with asyncio.timeout(10):
                 while not told:
                     await asyncio.sleep(0.01)
@@ -190,7 +190,7 @@ def test_a_store_that_fails_at_the_start_is_noted():
             pass
 
     asyncio.run(run())
-    assert "gone" in made.guard.status.snapshot()["faults"][0]["message"]
+    assert "gone" in made.holding.status.snapshot()["faults"][0]["message"]
 
 
 def test_the_ledger_is_waited_for_before_sums_are_taken(monkeypatch):
@@ -206,8 +206,8 @@ def test_a_conversations_last_model_is_known_from_the_ledger():
     call = replace(CALL, identity=Identity(session="s", role=Role.MAIN))
     assert made.last_sent(call) == ("opus", "haiku")
     assert made.last_sent(CALL) is None
-    assert made.guard.is_known("a")
-    assert not made.guard.is_known("b")
+    assert made.holding.is_known("a")
+    assert not made.holding.is_known("b")
 
 
 def test_calls_without_a_price_count_at_the_dearest_rates():
@@ -218,4 +218,4 @@ def test_calls_without_a_price_count_at_the_dearest_rates():
     rates = catalogue().dearest(NOW, provider="anthropic")
     assert amount == 1000 * rates.dearest_prompt + 10 * rates.output
     past = PastCall(subject=Subject(model="new"), at=NOW, amount=amount)
-    assert [each.amount for each in bookings(made.guard.budgets[0], [past])] == [amount]
+    assert [each.amount for each in bookings(made.holding.budgets[0], [past])] == [amount]

@@ -12,7 +12,7 @@ from underspend.core.errors import ConfigError
 from underspend.core.ports import Clock
 from underspend.core.strategy import State
 from underspend.formats.translators import translator
-from underspend.gateway import guarding
+from underspend.gateway import holding
 from underspend.gateway.acting import Acting
 from underspend.gateway.app import Door, GatewayApp
 from underspend.gateway.asgi import App
@@ -89,7 +89,7 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
         upstream=destinations.home.host,
         store_content=settings.privacy.store_content,
         acting=_acting(settings, ledger, prices, frame.clock),
-        guard=keeper.guard if keeper is not None else None,
+        holding=keeper.holding if keeper is not None else None,
     )
     identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
     home = destinations.home.upstream
@@ -106,7 +106,7 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
 
 
 def _acting(settings: Settings, ledger: SqlLedger, prices: Catalogue, clock: Clock) -> Acting:
-    also = (guarding.NAME,) if downgrades(settings) else ()
+    also = (holding.NAME,) if downgrades(settings) else ()
     everything = bool(also) or may_edit(settings.steps) or ledger.has_kept_edits(clock.now() - _KEPT_MICROS)
     return Acting(settings.steps, prices, ledger.kept_edits, everything=everything, also=also)
 

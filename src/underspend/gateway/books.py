@@ -24,7 +24,7 @@ from underspend.gateway.entries import (
     open_row,
     settled_row,
 )
-from underspend.gateway.guarding import Guard
+from underspend.gateway.holding import Holding
 from underspend.gateway.live import Live
 from underspend.gateway.status import Status
 from underspend.gateway.worlds import Effect, Ended
@@ -46,7 +46,7 @@ class Books:
     upstream: str
     store_content: bool = False
     acting: Acting | None = None
-    guard: Guard | None = None
+    holding: Holding | None = None
 
     def open(
         self,
@@ -110,8 +110,8 @@ class Books:
             self._write(entry, end, bill, metered, self.clock.now())
         finally:
             # After the ledger: what a killed gateway has written there, the next one tells the store of holds.
-            if self.guard is not None:
-                self._count(self.guard, entry, bill, metered)
+            if self.holding is not None:
+                self._count(self.holding, entry, bill, metered)
         self.status.in_flight -= 1
         if entry.overhead_us is not None:
             self.status.overhead(entry.overhead_us)
@@ -119,25 +119,25 @@ class Books:
             self.calibration.observe(entry.plan.call.model, entry.call.size, metered.usage.prompt)
         return Reply(outcome=end.outcome, status=end.status or 0, metered=metered, bill=bill)
 
-    def _count(self, guard: Guard, entry: Entry, bill: Bill, metered: Metered | None) -> None:
+    def _count(self, holding: Holding, entry: Entry, bill: Bill, metered: Metered | None) -> None:
         try:
-            guard.settle(entry.call.id, self._counted(bill, metered), sent=entry.forwarded)
+            holding.settle(entry.call.id, self._counted(bill, metered), sent=entry.forwarded)
         except Exception as error:  # noqa: BLE001  # fail open: the ledger has it, and a restart tells the store
             self.status.fault("budgets", f"{type(error).__name__}: {error}")
 
     async def hand_over(self, entry: Entry, end: End) -> None:
         """End the hold of an attempt that failed, for the next to have its room; the attempt is settled later."""
-        if self.guard is not None:
+        if self.holding is not None:
             owed = self._counted(*self._billed(entry, end))
-            await self.guard.handed_over(entry.call.id, owed, sent=entry.forwarded)
+            await self.holding.handed_over(entry.call.id, owed, sent=entry.forwarded)
 
     def settle_batch_result(self, entry: Entry, end: End) -> None:
         """Bill one result of a batch, at the batch price whatever its usage says of the tier."""
         if end.metered is None:
             return
         bill = cost(end.metered, at=entry.call.time, catalogue=self.catalogue, batch=True)
-        if self.guard is not None:
-            self.guard.book(entry.call, self._counted(bill, end.metered))
+        if self.holding is not None:
+            self.holding.book(entry.call, self._counted(bill, end.metered))
         self._write(entry, end, bill, end.metered, self.clock.now())
 
     def _write(self, entry: Entry, end: End, bill: Bill, metered: Metered | None, now: int) -> None:

@@ -9,7 +9,7 @@ from underspend.core.call import Role
 from underspend.formats import breach
 from underspend.gateway.asked import Asked
 from underspend.gateway.entries import Attempt, End
-from underspend.gateway.guarding import Breach
+from underspend.gateway.holding import Breach
 from underspend.gateway.transport import Responder
 
 OnBreach = Literal["auto", "message", "error"]

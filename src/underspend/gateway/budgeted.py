@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from underspend.config.schema import Settings
-from underspend.core.budgets import Action, Budget, Crossing
+from underspend.core.budgets import Action, Crossing
 from underspend.core.holds import Holds, HoldsError
 from underspend.core.ports import Clock
 from underspend.core.windows import SECOND
@@ -17,7 +17,7 @@ from underspend.gateway.books import Books
 from underspend.gateway.breaches import Answering
 from underspend.gateway.downgrading import Downgrading, Refuses
 from underspend.gateway.gating import Gate
-from underspend.gateway.guarding import Guard
+from underspend.gateway.holding import Holding
 from underspend.gateway.keeping import Keeper
 from underspend.gateway.routing import Router
 from underspend.gateway.status import Status
@@ -27,7 +27,7 @@ from underspend.stores.holds.choose import open_holds
 from underspend.stores.holds.off_loop import OffLoop
 from underspend.stores.ledger import SqlLedger
 
-OnCrossing = Callable[[Budget, Crossing], None]
+OnCrossing = Callable[[Crossing], None]
 _DEARER = ("geo:us", "priority")
 
 
@@ -69,10 +69,10 @@ def keeper_of(  # noqa: PLR0913, PLR0917  # what a store is kept with
     book: Book,
     on_crossing: OnCrossing | None = None,
 ) -> Keeper:
-    """Who keeps the store, with its guard."""
+    """Who keeps the store, with its holding."""
     said = settings.budget_store
     life = said.hold_seconds * SECOND
-    guard = Guard(
+    holding = Holding(
         budgets=settings.budgets,
         holds=OffLoop(holds, clock=clock.now, hold_for=life),
         status=status,
@@ -81,7 +81,7 @@ def keeper_of(  # noqa: PLR0913, PLR0917  # what a store is kept with
         learned=said.reserve == "learned",
     )
     return Keeper(
-        guard=guard,
+        holding=holding,
         engine=book.engine,
         catalogue=book.prices,
         life=life,
@@ -109,14 +109,14 @@ def gate_of(  # noqa: PLR0913  # what a gate looks at
     downgrading = None
     if downgrades(settings):
         downgrading = Downgrading(
-            guard=keeper.guard,
+            holding=keeper.holding,
             pricing=forecast,
             refuses=refuses,
             why_not=router.why_not,
             last_sent=keeper.last_sent,
         )
     return Gate(
-        guard=keeper.guard,
+        holding=keeper.holding,
         answering=Answering(settings.budget_store.on_breach),
         books=books,
         catalogue=books.catalogue,

@@ -17,7 +17,7 @@ from underspend.core.routing import can_lose_thinking, is_in_tool_loop, thinking
 from underspend.formats.adaptation import obstacles
 from underspend.gateway.acting import key_of
 from underspend.gateway.asked import Asked
-from underspend.gateway.guarding import NAME, Guard
+from underspend.gateway.holding import NAME, Holding
 from underspend.pricing.capabilities import capabilities, tokens_elsewhere
 from underspend.routing.beliefs import Arm
 from underspend.routing.decisions import arm_of, may_be_routed
@@ -45,7 +45,7 @@ class Downgrading:
     got; it is asked after a restart only.
     """
 
-    guard: Guard
+    holding: Holding
     pricing: Pricing
     refuses: Refuses
     why_not: Callable[[Asked, str], str | None] = lambda asked, model: "; ".join(obstacles(asked.body or b"", model))
@@ -55,7 +55,7 @@ class Downgrading:
 
     def __post_init__(self) -> None:
         """Take the budgets that go to another model."""
-        self.budgets = tuple(each for each in self.guard.budgets if each.action is Action.DOWNGRADE)
+        self.budgets = tuple(each for each in self.holding.budgets if each.action is Action.DOWNGRADE)
 
     async def applied(self, asked: Asked, plan: Plan) -> Plan:
         """The plan, with another model where a budget is used up and that model can take the call.
@@ -64,7 +64,7 @@ class Downgrading:
         keep their model. Raises HoldsError.
         """
         call = plan.call
-        if not asked.followed or not may_be_routed(call) or not self.guard.counts(call):
+        if not asked.followed or not may_be_routed(call) or not self.holding.counts(call):
             return plan
         key = key_of(plan.asked)
         turn = self._turns.get(key) or self._before(plan)
@@ -109,7 +109,7 @@ class Downgrading:
     async def _used_up(self, call: Call) -> Sequence[Budget]:
         most, subject = self.pricing.worst_case(call), subject_of(call)
         asked = claims(self.budgets, subject, call.time)
-        found = [budget for budget, _ in over(self.budgets, await self.guard.holds.standings(asked), most)]
+        found = [budget for budget, _ in over(self.budgets, await self.holding.holds.standings(asked), most)]
         single = over_request(requests(self.budgets, subject), most)
         return [*found, single] if single is not None else found
 

@@ -27,7 +27,7 @@ from underspend.gateway.dearest import Dearest
 from underspend.gateway.destinations import Candidate, Destination
 from underspend.gateway.downgrading import Downgrading
 from underspend.gateway.entries import Attempt, End
-from underspend.gateway.guarding import Admitted, Breach, Guard
+from underspend.gateway.holding import Admitted, Breach, Holding
 from underspend.gateway.passage import Passage
 from underspend.gateway.transport import Responder
 from underspend.pricing.catalogue import Catalogue
@@ -48,7 +48,7 @@ class Gate:
     `forecast` prices calls, `dearer` those that say where or how fast they are to run.
     """
 
-    guard: Guard
+    holding: Holding
     answering: Answering
     books: Books
     catalogue: Catalogue
@@ -63,26 +63,26 @@ class Gate:
         try:
             return await self.downgrading.applied(asked, plan)
         except Exception as error:  # noqa: BLE001  # fail open: this kind of budget stops no call
-            self.guard.status.fault("budgets", f"{type(error).__name__}: {error}")
+            self.holding.status.fault("budgets", f"{type(error).__name__}: {error}")
             return plan
 
     async def admitted(self, asked: Asked, plan: Plan, to: Destination, pricing: Pricing) -> Admitted | Breach:
         """Hold what a planned call could cost, or say why it may not go."""
-        if not self.guard.counts(plan.call):
+        if not self.holding.counts(plan.call):
             return Admitted(plan)
         try:
-            return await self.guard.admit(plan, self._most(asked, plan.call, pricing), can_end=_can_end(asked, to))
+            return await self.holding.admit(plan, self._most(asked, plan.call, pricing), can_end=_can_end(asked, to))
         except Exception as error:  # noqa: BLE001  # whatever fails of ours, only a budget that blocks stops a call
-            return self.guard.failed(plan, error)
+            return self.holding.failed(plan, error)
 
     async def refuse(self, asked: Asked, refused: Breach, responder: Responder, attempt: Attempt | None) -> None:
         """Answer a call that may not go, and write it down."""
-        status = await self.answering.answer(responder, asked, refused, self.guard.clock.now())
+        status = await self.answering.answer(responder, asked, refused, self.holding.clock.now())
         self.books.refuse(refused.plan, status, attempt=attempt)
 
     async def bars(self, identity: Identity, responder: Responder) -> bool:
         """Whether a message batch was refused: nobody knows what it costs before its results are fetched."""
-        budget = await self.guard.bars_batches(identity)
+        budget = await self.holding.bars_batches(identity)
         if budget is None:
             return False
         wire = breach.error(budget_words.no_batches(budget), dialect="anthropic", budget=budget.name)
@@ -126,7 +126,7 @@ class Gate:
         try:
             yield
         except BaseException:
-            self.guard.settle(call.id, 0, sent=False)
+            self.holding.settle(call.id, 0, sent=False)
             raise
 
     def _most(self, asked: Asked, call: Call, pricing: Pricing) -> Money | None:
@@ -140,8 +140,8 @@ class Gate:
             if any(mark in raw for mark in _DEARER):
                 pricing = replace(pricing, pricing=self.dearer) if isinstance(pricing, Dearest) else self.dearer
             return pricing.worst_case(call) * _choices(asked)
-        except Exception as error:  # noqa: BLE001  # what a call can cost is then not known; the guard knows what follows
-            self.guard.status.fault("budgets", f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001  # what a call can cost is then not known; the holding knows what follows
+            self.holding.status.fault("budgets", f"{type(error).__name__}: {error}")
             return None
 
     def _window(self, call: Call) -> int:

@@ -19,7 +19,7 @@ from underspend.core.holds import HoldsError
 from underspend.core.money import Money
 from underspend.core.ports import LedgerHealth
 from underspend.core.windows import SECOND, Kind
-from underspend.gateway.guarding import Guard
+from underspend.gateway.holding import Holding
 from underspend.pricing.catalogue import Catalogue
 from underspend.stores import past_calls
 
@@ -33,27 +33,27 @@ _PARTS = 3
 
 @dataclass(slots=True, kw_only=True)
 class Keeper:
-    """Keeps the store of one gateway's guard. `life` is how long a hold lasts, in microseconds.
+    """Keeps the store of one gateway's holding. `life` is how long a hold lasts, in microseconds.
 
     `health` is the ledger's: what waits to be written there is waited for before sums are taken from it. Each threshold
     that is passed is noted for `underspend status`, and handed to `on_crossing`.
     """
 
-    guard: Guard
+    holding: Holding
     engine: Engine
     catalogue: Catalogue
     life: int
     health: Callable[[], LedgerHealth] = lambda: LedgerHealth("ok", 0)
-    on_crossing: Callable[[Budget, Crossing], None] | None = None
+    on_crossing: Callable[[Crossing], None] | None = None
     told: deque[tuple[Budget, Crossing, int]] = field(default_factory=lambda: deque(maxlen=_TOLD))
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        """Be asked by the guard."""
-        self.guard.restore = self.restored
-        self.guard.wake, self.guard.tell = self._awake.set, self.tell
-        self.guard.is_known = self._is_known
-        self.guard.status.budgets = self.snapshot
+        """Be asked by the holding."""
+        self.holding.restore = self.restored
+        self.holding.wake, self.holding.tell = self._awake.set, self.tell
+        self.holding.is_known = self._is_known
+        self.holding.status.budgets = self.snapshot
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
@@ -67,17 +67,17 @@ class Keeper:
             finally:
                 keeping.cancel()
         with self._noted():
-            await self.guard.holds.end_late()
+            await self.holding.holds.end_late()
             await self.look()
-        await self.guard.holds.close()
+        await self.holding.holds.close()
 
     async def begun(self) -> None:
         """Settle what a killed gateway could not say any more, and restore what the store does not have."""
         await self._flushed()
         ended = await asyncio.to_thread(past_calls.last_ended, self.engine, self._unpriced, limit=_SETTLED_AGAIN)
         await self._settled_again(dict(ended))
-        holds = self.guard.holds
-        series = [each.series for each in self.guard.budgets if each.window.kind is not Kind.REQUEST]
+        holds = self.holding.holds
+        series = [each.series for each in self.holding.budgets if each.window.kind is not Kind.REQUEST]
         lacking = await holds.in_thread(lambda: holds.holds.lacking(series))
         if lacking:
             await self.restored(lacking)
@@ -85,8 +85,8 @@ class Keeper:
     async def restored(self, series: Sequence[str]) -> None:
         """Fill series from the ledger, and hold again what calls under way held. Raises HoldsError."""
         await self._flushed()
-        holds, now = self.guard.holds, self.guard.clock.now()
-        wanted = [each for each in self.guard.budgets if each.series in set(series)]
+        holds, now = self.holding.holds, self.holding.clock.now()
+        wanted = [each for each in self.holding.budgets if each.series in set(series)]
         await holds.in_thread(lambda: self._restore(wanted, now))
         for call, (amount, claims) in holds.under_way.items():
             again = tuple(replace(each, enforced=False) for each in claims)
@@ -99,10 +99,10 @@ class Keeper:
             raise HoldsError(where="the ledger", problem=f"{type(error).__name__}: it cannot be read") from error
         for budget in wanted:
             counted = () if budget.scope is Scope.TAG else bookings(budget, past)  # the ledger keeps no tags
-            self.guard.holds.holds.restore(budget.series, counted, now=now)
+            self.holding.holds.holds.restore(budget.series, counted, now=now)
 
     def _past(self, since: int) -> Iterator[PastCall]:
-        return past_calls.past_calls(self.engine, since, self._unpriced, subscription=self.guard.subscription)
+        return past_calls.past_calls(self.engine, since, self._unpriced, subscription=self.holding.subscription)
 
     async def _keep(self) -> None:
         every = self.life / SECOND / _PARTS
@@ -119,10 +119,10 @@ class Keeper:
 
     async def tidied(self) -> None:
         """Keep the holds of calls under way, say again what was not heard, settle what only the ledger knows."""
-        holds = self.guard.holds
+        holds = self.holding.holds
         await holds.end_late()
         await holds.renew()
-        now = self.guard.clock.now()
+        now = self.holding.clock.now()
         stray = await holds.in_thread(lambda: holds.holds.expire(now=now))
         alive = holds.under_way
         lost = [call for call in stray if call not in alive]
@@ -132,7 +132,7 @@ class Keeper:
 
     async def _settled_again(self, ended: dict[str, Money]) -> None:
         """Tell the store what calls cost of which it may still have holds; it does nothing about others."""
-        holds, now = self.guard.holds, self.guard.clock.now()
+        holds, now = self.holding.holds, self.holding.clock.now()
 
         def tell() -> None:
             for call, amount in ended.items():
@@ -143,12 +143,12 @@ class Keeper:
     async def look(self) -> None:
         """Tell of thresholds that were passed in accounts where something was spent."""
         self._awake.clear()
-        touched, self.guard.touched = self.guard.touched, {}
+        touched, self.holding.touched = self.holding.touched, {}
         if not touched:
             return
-        if self.guard.holds.late:
-            self.guard.touched = dict(touched)  # what was spent last is not in the sums yet
-        holds, now = self.guard.holds, self.guard.clock.now()
+        if self.holding.holds.late:
+            self.holding.touched = dict(touched)  # what was spent last is not in the sums yet
+        holds, now = self.holding.holds, self.holding.clock.now()
         pairs = list(touched.values())
         standings = await holds.standings([claim for _, claim in pairs])
         for (budget, claim), standing in zip(pairs, standings, strict=True):
@@ -159,12 +159,12 @@ class Keeper:
 
     def tell(self, budget: Budget, crossing: Crossing) -> None:
         """Note a threshold that was passed, and tell whoever listens."""
-        self.told.append((budget, crossing, self.guard.clock.now()))
+        self.told.append((budget, crossing, self.holding.clock.now()))
         if self.on_crossing is not None:
             try:
-                self.on_crossing(budget, crossing)
+                self.on_crossing(crossing)
             except Exception as error:  # noqa: BLE001  # fail open: an alert that cannot be sent stops nothing
-                self.guard.status.fault("alerts", f"{type(error).__name__}: {error}")
+                self.holding.status.fault("alerts", f"{type(error).__name__}: {error}")
 
     def last_sent(self, call: Call) -> tuple[str, str] | None:
         """The model that a conversation's last call asked for and the one it got, from the ledger."""
@@ -178,7 +178,7 @@ class Keeper:
     def snapshot(self) -> dict[str, object]:
         """For `Status`: how many ends the store does not know yet, and the thresholds told last."""
         return {
-            "late": self.guard.holds.late,
+            "late": self.holding.holds.late,
             "crossings": [
                 {
                     "budget": crossing.budget,
@@ -205,7 +205,7 @@ class Keeper:
             await asyncio.sleep(_SOON)
 
     def _unpriced(self, provider: str, prompt: int, output: int) -> Money:
-        rates = self.catalogue.dearest(self.guard.clock.now(), provider=provider)
+        rates = self.catalogue.dearest(self.holding.clock.now(), provider=provider)
         return prompt * rates.dearest_prompt + output * (rates.output or 0)
 
     @contextmanager
@@ -214,4 +214,4 @@ class Keeper:
         try:
             yield
         except Exception as error:  # noqa: BLE001  # fail open: whatever it is, it is tried again
-            self.guard.status.fault("budgets", f"{type(error).__name__}: {error}".splitlines()[0])
+            self.holding.status.fault("budgets", f"{type(error).__name__}: {error}".splitlines()[0])

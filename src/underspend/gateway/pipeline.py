@@ -28,7 +28,7 @@ from underspend.gateway.dearest import Dearest
 from underspend.gateway.destinations import Destination, is_auto, sent_to
 from underspend.gateway.entries import Attempt, End, Entry
 from underspend.gateway.gating import Gate
-from underspend.gateway.guarding import Breach
+from underspend.gateway.holding import Breach
 from underspend.gateway.holdout import NOBODY, Holdout
 from underspend.gateway.passage import Passage
 from underspend.gateway.routes import Route

@@ -10,7 +10,7 @@ from underspend.core.holds import HoldsError, HoldsLostError, Override
 from underspend.core.money import from_usd
 from underspend.core.plan import Plan
 from underspend.core.windows import window
-from underspend.gateway.guarding import Admitted, Breach, Guard
+from underspend.gateway.holding import Admitted, Breach, Holding
 from underspend.gateway.status import Status
 from underspend.stores.holds.memory import MemoryHolds
 from underspend.stores.holds.off_loop import OffLoop
@@ -28,11 +28,11 @@ CALL = Call(
 ONE = daily("1", name="one", window=window("request"))
 
 
-def guard(*budgets, holds=None, **options):
+def holding(*budgets, holds=None, **options):
     store = holds or MemoryHolds()
     for budget in budgets:
         store.restore(budget.series, (), now=NOW)
-    made = Guard(
+    made = Holding(
         budgets=budgets,
         holds=OffLoop(store, clock=FixedClock().now, hold_for=60_000_000),
         status=Status(clock=FixedClock(), version="test"),
@@ -62,7 +62,7 @@ def claims_of(store, budget):
 
 def test_a_call_is_held_until_it_is_settled_and_then_counts_for_what_it_cost():
     day = daily("5")
-    made, store = guard(day)
+    made, store = holding(day)
     assert admit(made, 3 * DOLLAR) == Admitted(Plan(asked=CALL, call=CALL))
     assert used(store, day) == [(0, 3 * DOLLAR)]
     made.settle("c1", DOLLAR)
@@ -72,14 +72,14 @@ def test_a_call_is_held_until_it_is_settled_and_then_counts_for_what_it_cost():
 
 def test_a_call_that_was_not_sent_leaves_nothing():
     day = daily("5")
-    made, store = guard(day)
+    made, store = holding(day)
     admit(made, DOLLAR)
     made.settle("c1", 0, sent=False)
     assert used(store, day) == []
 
 
 def test_what_does_not_fit_is_refused_in_words_and_for_the_ledger():
-    made, _ = guard(daily("5"))
+    made, _ = holding(daily("5"))
     refused = admit(made, 6 * DOLLAR)
     assert isinstance(refused, Breach)
     assert "has no room for this call" in refused.words
@@ -92,17 +92,17 @@ def test_what_does_not_fit_is_refused_in_words_and_for_the_ledger():
 
 def test_only_calls_that_cost_are_counted_and_a_plans_only_where_it_was_asked_for():
     day = daily("0")
-    made, _ = guard(day)
+    made, _ = holding(day)
     on_plan = replace(CALL, identity=replace(CALL.identity, billing=BillingMode.OAUTH))
     for free in (replace(CALL, endpoint="count_tokens"), on_plan):
         assert isinstance(admit(made, DOLLAR, free), Admitted)
-    acting, _ = guard(day, subscription=True)
+    acting, _ = holding(day, subscription=True)
     assert isinstance(admit(acting, DOLLAR, on_plan), Breach)
 
 
 def test_a_budget_that_warns_is_said_with_the_call_once_it_is_used_up():
     warns = daily("1", action=Action.WARN)
-    made, _ = guard(warns)
+    made, _ = holding(warns)
     assert admit(made, 5 * DOLLAR).plan.decisions == ()
     made.settle("c1", DOLLAR)
     (decision,) = admit(made, DOLLAR, named("c2")).plan.decisions
@@ -111,13 +111,13 @@ def test_a_budget_that_warns_is_said_with_the_call_once_it_is_used_up():
 
 def test_a_call_whose_cost_cannot_be_known_is_stopped_by_a_budget_that_blocks_and_is_not_paused():
     day = daily("5")
-    made, store = guard(day)
+    made, store = holding(day)
     assert "cannot be known" in admit(made, None).words
     store.override(Override("day", None, NOW + 1))
     assert isinstance(admit(made, None), Admitted)
     made.settle("c1", DOLLAR)
     assert used(store, day) == [(DOLLAR, 0)]
-    warns, _ = guard(daily("5", action=Action.WARN))
+    warns, _ = holding(daily("5", action=Action.WARN))
     assert isinstance(admit(warns, None), Admitted)
 
 
@@ -129,9 +129,9 @@ class Down(MemoryHolds):
 
 
 def test_a_store_that_cannot_be_asked_stops_calls_only_where_a_budget_blocks():
-    made, _ = guard(daily("5"), holds=Down())
+    made, _ = holding(daily("5"), holds=Down())
     assert "cannot be checked" in admit(made, DOLLAR).words
-    warns, _ = guard(daily("5", action=Action.WARN), holds=Down())
+    warns, _ = holding(daily("5", action=Action.WARN), holds=Down())
     assert isinstance(admit(warns, DOLLAR), Admitted)
     assert warns.status.snapshot()["faults"][0]["component"] == "budgets"
 
@@ -144,7 +144,7 @@ def test_what_the_store_lost_is_restored_and_asked_again():
         restored.append(series)
         store.restore(series[0], (), now=NOW)
 
-    made = Guard(
+    made = Holding(
         budgets=(day,),
         holds=OffLoop(store, clock=FixedClock().now, hold_for=60_000_000),
         status=Status(clock=FixedClock(), version="test"),
@@ -160,12 +160,12 @@ def test_a_store_that_stays_empty_stops_the_call():
         def reserve(self, *args, **options):
             raise HoldsLostError(where="there", series=("x|",))
 
-    made, _ = guard(daily("5"), holds=Lost())
+    made, _ = holding(daily("5"), holds=Lost())
     assert isinstance(admit(made, DOLLAR), Breach)
 
 
 def test_a_request_that_could_pass_its_own_budget_is_refused_unless_that_is_raised_or_paused():
-    made, store = guard(ONE)
+    made, store = holding(ONE)
     assert "Ask for less output" in admit(made, 2 * DOLLAR).words
     assert isinstance(admit(made, DOLLAR), Admitted)
     store.override(Override("one", 3 * DOLLAR, NOW + 1))
@@ -177,7 +177,7 @@ def test_a_request_that_could_pass_its_own_budget_is_refused_unless_that_is_rais
 
 def test_a_reply_that_can_be_ended_holds_the_cap_it_is_ended_at():
     ends, day = replace(ONE, at_cap=AtCap.END), daily("5")
-    made, store = guard(ends, day)
+    made, store = holding(ends, day)
     assert admit(made, 4 * DOLLAR, can_end=True).ends_at is ends
     assert used(store, day) == [(0, DOLLAR)]
     assert isinstance(admit(made, 4 * DOLLAR, named("c2")), Breach)
@@ -191,7 +191,7 @@ def test_a_reply_that_can_be_ended_holds_the_cap_it_is_ended_at():
 
 def test_a_request_that_passed_thresholds_of_its_own_budget_is_told_once_with_the_highest():
     told = []
-    made, _ = guard(replace(ONE, action=Action.WARN), tell=lambda budget, crossing: told.append(crossing.percent))
+    made, _ = holding(replace(ONE, action=Action.WARN), tell=lambda budget, crossing: told.append(crossing.percent))
     admit(made, 2 * DOLLAR)
     made.settle("c1", DOLLAR * 9 // 10)
     assert told == [80]
@@ -199,7 +199,7 @@ def test_a_request_that_passed_thresholds_of_its_own_budget_is_told_once_with_th
 
 def test_accounts_that_changed_are_left_to_be_looked_at():
     woken = []
-    made, _ = guard(daily("5"), wake=lambda: woken.append(1))
+    made, _ = holding(daily("5"), wake=lambda: woken.append(1))
     admit(made, DOLLAR)
     assert not made.touched
     made.settle("c1", DOLLAR)
@@ -209,7 +209,7 @@ def test_accounts_that_changed_are_left_to_be_looked_at():
 
 def test_a_batchs_result_is_counted_once():
     day = daily("5")
-    made, store = guard(day)
+    made, store = holding(day)
     result = replace(CALL, id="r1", endpoint="batch_result")
     made.book(result, DOLLAR)
     made.book(result, DOLLAR)
@@ -231,18 +231,18 @@ def test_a_batchs_result_is_counted_once():
     ],
 )
 def test_a_message_batch_is_barred_where_a_budget_that_blocks_may_count_it(budget, barred):
-    made, store = guard(budget)
+    made, store = holding(budget)
     assert (asyncio.run(made.bars_batches(CALL.identity)) is not None) is barred
     store.override(Override("day", None, NOW + 1))
     assert asyncio.run(made.bars_batches(CALL.identity)) is None
     on_plan = replace(CALL.identity, billing=BillingMode.OAUTH)
-    assert asyncio.run(guard(budget)[0].bars_batches(on_plan)) is None
-    assert (asyncio.run(guard(budget, holds=Down())[0].bars_batches(CALL.identity)) is not None) is barred
+    assert asyncio.run(holding(budget)[0].bars_batches(on_plan)) is None
+    assert (asyncio.run(holding(budget, holds=Down())[0].bars_batches(CALL.identity)) is not None) is barred
 
 
 def test_a_learned_reserve_is_what_nearly_all_calls_like_it_cost():
     day = daily("1000")
-    made, store = guard(day, learned=True)
+    made, store = holding(day, learned=True)
     for n in range(120):
         admit(made, DOLLAR, named(f"c{n}"))
         made.settle(f"c{n}", DOLLAR // 10)
@@ -253,7 +253,7 @@ def test_a_learned_reserve_is_what_nearly_all_calls_like_it_cost():
 
 
 def test_an_attempts_room_is_there_for_the_next():
-    made, _ = guard(daily("5"))
+    made, _ = holding(daily("5"))
 
     async def both():
         await made.admit(Plan(asked=CALL, call=CALL), 5 * DOLLAR)

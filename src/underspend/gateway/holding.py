@@ -72,7 +72,7 @@ async def _nothing(_: Sequence[str]) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
-class Guard:
+class Holding:
     """The budgets of one gateway.
 
     `restore` fills series that the store has lost. With `subscription`, calls of a subscription's login count too.
