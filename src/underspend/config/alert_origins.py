@@ -23,8 +23,7 @@ def alert_origins(document: Mapping[str, Any], places: tuple[To, ...], at: Calla
         given = document["alerts"]
         found += _of("alerts", given, AlertsTable, at)
         for place, table in zip(places, given.get(_PLACES, ()), strict=True):
-            source = at("alerts.to")
-            found += _of(f"alerts.to.{place.name}", table, type(place), lambda _, source=source: source)
+            found += _of(f"alerts.to.{place.name}", table, type(place), lambda _: at("alerts.to"))
     for name, table in document.get("rate_limits", {}).items():
         found += _of(f"rate_limits.{name}", table, RateLimitTable, at)
     if "runaway" in document:
@@ -32,9 +31,7 @@ def alert_origins(document: Mapping[str, Any], places: tuple[To, ...], at: Calla
     return found
 
 
-def _of(
-    name: str, given: Mapping[str, Any], kind: type[msgspec.Struct], at: Callable[[str], str]
-) -> Iterator[Origin]:
+def _of(name: str, given: Mapping[str, Any], kind: type[msgspec.Struct], at: Callable[[str], str]) -> Iterator[Origin]:
     hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
         if field.name == _PLACES and kind is AlertsTable:

@@ -121,6 +121,11 @@ class Runaway:
         """Whether the blocks of calls are needed."""
         return self._rules.loops is not None
 
+    @property
+    def has_pauses(self) -> bool:
+        """Whether any call may be paused; some of these may be over."""
+        return bool(self._pauses)
+
     def remember(self, spent: Iterable[tuple[int, Money]]) -> None:
         """Take in what was spent before the start: (µs, pico-dollars), oldest first."""
         if self._velocity is not None:

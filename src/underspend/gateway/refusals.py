@@ -26,6 +26,11 @@ async def refuse(responder: Responder, refusal: Refuse, *, dialect: str = "anthr
     return status
 
 
+def status_of(kind: RefusalKind) -> int:
+    """The status that a refusal is answered with."""
+    return _TYPES[kind][0]
+
+
 async def wait(responder: Responder, why: str, seconds: int, *, dialect: str = "anthropic") -> int:
     """Answer a call that is to come again after so many seconds. Returns the status.
 
