@@ -14,7 +14,6 @@ from underspend.core.errors import UnreachableError
 from underspend.reports import figures
 from underspend.web.address import base_url
 
-
 _COUNTS = (("sent", "sent"), ("waiting", "waiting"), ("failed", "not delivered"), ("dropped", "dropped"))
 
 

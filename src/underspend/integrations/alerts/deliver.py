@@ -235,7 +235,7 @@ class Deliveries:
                 line.put(made)
 
     def snapshot(self) -> dict[str, object]:
-        """How it goes, as JSON-ready values: the latest, each place, what was held back as said before or as too many."""
+        """How it goes, as JSON-ready values: the latest alerts, each place, and how many were held back and why."""
         with self._lock:
             recent = [shape(alert) for alert in reversed(self._recent)]
         return {
