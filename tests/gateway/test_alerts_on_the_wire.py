@@ -13,17 +13,18 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
-import running
-
 from agents import Agent
+from click.testing import CliRunner
+
 from integrations.alerts.servers import OK, http, says, smtp
 from reports.ledger_rows import add_call, new_ledger
 from underspend.cli.main import underspend
+from underspend.gateway.clock import SystemClock
 from underspend.integrations.alerts.webhook import ALERT_ID, SIGNATURE, verify
 from underspend.testing.fake_upstream import Reply, run_in_thread, tool_use
 
 SECRET = "s3cret"
-DAY = 86_400
+SECOND = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def begin(start, fake):
 def received(server):
     """The alerts that came, each by its kind and severity; every one is signed."""
     for asked in server.requests:
-        assert verify(asked.header(SIGNATURE), asked.body, SECRET, int(time.time()))
+        assert verify(asked.header(SIGNATURE), asked.body, SECRET, SystemClock().now() // SECOND)
         assert asked.header(ALERT_ID) == json.loads(asked.body)["id"]
     bodies = [json.loads(asked.body) for asked in server.requests]
     return [(body["kind"], body["severity"]) for body in bodies]
@@ -111,8 +112,6 @@ def test_an_agent_in_a_loop_is_told_at_four_paused_at_eight_and_goes_on_when_it_
 
 
 def command(gateway, monkeypatch, *arguments):
-    from click.testing import CliRunner
-
     monkeypatch.setenv("UNDERSPEND_HOME", str(gateway.home))
     monkeypatch.setenv("UNDERSPEND_GATEWAY_PORT", str(gateway.port))
     return CliRunner().invoke(underspend, arguments).output
@@ -162,7 +161,7 @@ def test_too_many_sub_agents_are_told(begin):
 
 
 def test_spending_faster_than_ever_is_told_from_what_the_ledger_knows(begin, tmp_path):
-    home, now = tmp_path / "home", time.time()
+    home, now = tmp_path / "home", SystemClock().now() / SECOND
     home.mkdir()
     ledger = new_ledger(home)
     for number in range(1, 121):
