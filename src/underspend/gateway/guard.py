@@ -69,10 +69,10 @@ class Guard:
             return None
         if call.identity.role in _CLIENTS_OWN:
             return None  # the conversation's own calls are paused; a summary of ours would replace its history
-        if call.identity.turn is None and asked.message is not None:
-            turn = self.anatomy(asked.message).turn
-            call = replace(call, identity=replace(call.identity, turn=turn))
         pause = runaway.paused(call, call.time)
+        if pause is not None and pause.turn and call.identity.turn is None and asked.message is not None:
+            turn = self.anatomy(asked.message).turn  # not before: it takes time, and most calls are not paused
+            pause = runaway.paused(replace(call, identity=replace(call.identity, turn=turn)), call.time)
         return is_paused(asked, pause) if pause is not None else None
 
     def _limited(self, asked: Asked) -> Stopped | None:
