@@ -5,7 +5,7 @@
 Requests are shaped like Claude Code's, each with an end of its own. "before" is what a call waits for before it is
 forwarded: both limits and a look for pauses; "paused" the same while another session is paused. "after" is what is done
 when its reply is out: taking its prompt apart, watching, telling; "known" the same where strategies had taken it apart
-already. "told" is a call whose limit is reached each time, with a place whose server never answers.
+already. "told" is a call that is sent away because a limit is reached, while a place's server never answers.
 """
 
 from __future__ import annotations
@@ -119,9 +119,9 @@ def main() -> int:
         with opened as tells:
             for name, size in bodies.SIZES.items():
                 row = figures(bodies.request(size, stream=True), tells)
-                good &= max(row[:3]) <= BAR_US
+                good &= max(row[:2]) <= BAR_US
                 print(f"{name:>5} " + " ".join(f"{each:10.1f}" for each in row))
-    print(f"bar: a call waits for at most {BAR_US} µs: {'held' if good else 'MISSED'}")
+    print(f"bar: a call that is forwarded waits for at most {BAR_US} µs: {'held' if good else 'MISSED'}")
     return 0 if good else 1
 
 

@@ -58,8 +58,8 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"underspend.cli.{cmd_name}").command
-        leaves = [*command.commands.values()] if isinstance(command, click.Group) else []
-        if not leaves or command.invoke_without_command:
+        leaves = [*command.commands.values()] if isinstance(command, click.Group) else [command]
+        if isinstance(command, click.Group) and command.invoke_without_command:
             leaves.append(command)
         for leaf in leaves:
             if not any(option.name == "home" for option in leaf.params):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
+from datetime import date
 from typing import TYPE_CHECKING
 
 import click
@@ -53,12 +54,12 @@ def alerts(parts: Parts) -> AbstractContextManager[Deliveries]:
 
     settings, status = parts.settings, parts.status
     said = settings.alerts or AlertSettings()
-    tz = zone(settings.report.timezone or None)
+    tz, known = zone(settings.report.timezone or None), dict[date, str]()
     return open_alerts(
         said,
         settings.paths.data,
         status.clock,
         environ=os.environ,
         on_fault=status.fault,
-        look=lambda now: spend_alerts(parts.engine, now, said.trends, tz),
+        look=lambda now: spend_alerts(parts.engine, now, said.trends, tz, known=known),
     )
