@@ -3,7 +3,7 @@
 from sessions import run
 from test_claude_code import work_loop
 
-from underspend.testing.fake_upstream import Reply, Routed, tool_use
+from underspend.testing.fake_upstream import Call, Reply, Routed, ToolLoop, tool_use
 
 LOOP = Reply(content=(tool_use("Bash", {"command": "make test", "description": "run the tests"}),))
 
@@ -54,3 +54,24 @@ def test_a_limit_that_would_take_too_long_is_told_at_once(claude, tmp_path):
     made = run(claude, tmp_path, work_loop, is_limited, through_gateway=True, config=config)
     assert "The rate limit few (2 calls per 86,400 s, 2 at once) is reached" in made.results[0]["result"]
     assert len(of_main(made, "refused")) == 1
+
+
+def sub_agent_loops(work):
+    """A model that gives the work to a sub-agent, which runs the same failing command for ever."""
+    prompt = {"description": "tests", "prompt": "Make the tests pass.", "subagent_type": "general-purpose"}
+    main = ToolLoop(Call("Agent", {**prompt, "run_in_background": False}), final="The sub-agent was paused.")
+    return Routed(roles={"subagent": lambda view: LOOP}, default=main)
+
+
+def delegates(client):
+    client.ask("let somebody make the tests pass")
+
+
+def test_a_sub_agents_loop_ends_alone_and_the_main_loop_hears_of_it(claude, tmp_path):
+    made = run(
+        claude, tmp_path, sub_agent_loops, delegates, through_gateway=True, config='[runaway]\nloops = "pause"\n'
+    )
+    assert made.results[0]["result"] == "The sub-agent was paused."
+    assert any(b"Paused by Underspend. Bash failed 8 times" in (seen.body or b"") for seen in made.calls)
+    assert of_main(made, "refused") == []
+    assert len([row for row in made.rows if row["role"] == "subagent" and row["outcome"] == "refused"]) <= 2
