@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ SETTLE_SECONDS = 10
 _SWITCH_SECONDS = 0.0005
 
 Row = tuple[str, bool, str]
+Hits = tuple[int, int]
 
 
 def recorded(folder: Path) -> Iterator[Session]:
@@ -83,6 +85,8 @@ class Proof:
 
     def __init__(self, sessions: Sequence[Session], config: str) -> None:
         self.bills: Bills | None = None
+        self.hits: list[tuple[Hits, Hits]] = []
+
         self.failure: Exception | None = None
         self._sessions = sessions
         self._config = config
@@ -118,6 +122,8 @@ class Proof:
         try:
             Player(cue=self._cue, clock=self._clock).past(url, self._sessions, lambda _: None)
             self.bills = self._settled(alone, behind)
+            before, after = hits_of(alone), hits_of(behind)
+            self.hits = [(before[each.id], after[each.id]) for each in self._sessions]
         except Exception as error:  # noqa: BLE001  # told to whoever runs this, after the gateway has stopped
             self.failure = error
         finally:
@@ -134,12 +140,23 @@ class Proof:
         return Bills(pairs=paired(self._sessions, alone, behind), said=made.billed.saved, on=on)
 
 
+def hits_of(provider: FakeUpstream) -> dict[str | None, Hits]:
+    """By session, the prompt tokens that were read from the cache, and all of them."""
+    read, prompt = Counter[str | None](), Counter[str | None]()
+    for seen in provider.requests:
+        usage = seen.usage or {}
+        for lane in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"):
+            prompt[seen.session] += usage.get(lane) or 0
+        read[seen.session] += usage.get("cache_read_input_tokens") or 0
+    return {session: (read[session], tokens) for session, tokens in prompt.items()}
+
+
 def dearer(pair: Pair) -> float:
     """By how many percent a session was dearer with us."""
     return -100 * pair.saved / pair.without if pair.without else 0.0
 
 
-def rows(bills: Bills) -> Iterator[Row]:
+def rows(bills: Bills, hits: Sequence[tuple[Hits, Hits]]) -> Iterator[Row]:
     """Each bar: its name, whether it holds, its figure."""
     total = bills.total
     on = ", ".join(bills.on)
@@ -153,6 +170,13 @@ def rows(bills: Bills) -> Iterator[Row]:
         f"no session is dearer by more than {MOST_ON_A_SESSION} %",
         dearer(worst) <= MOST_ON_A_SESSION,
         f"{worst.session}: {dearer(worst):+.2f} %",
+    )
+    before, after = (100 * sum(each[at][0] for each in hits) / sum(each[at][1] for each in hits) for at in (0, 1))
+    less = sum(with_us[0] * alone[1] < alone[0] * with_us[1] for alone, with_us in hits)
+    yield (
+        "no smaller share of the prompts is read from the cache",
+        after >= before,
+        f"{before:.2f} to {after:.2f} %; smaller in {less} of {len(hits)} sessions",
     )
     off = 100 * abs(bills.said - total.saved) / abs(total.saved) if total.saved else 0.0
     yield (
@@ -181,7 +205,7 @@ def main() -> int:
         return 1
     if asked.table:
         print(markdown(proof.bills))
-    found = list(rows(proof.bills))
+    found = list(rows(proof.bills, proof.hits))
     for name, holds, figure in found:
         print(f"{'ok  ' if holds else 'FAIL'} {name}: {figure}")
     return 0 if all(holds for _, holds, _ in found) else 1
