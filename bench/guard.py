@@ -73,7 +73,7 @@ def asked(raw: bytes, number: int) -> Asked:
 def measured(
     raw: bytes, work: Callable[[Asked], None], *, is_known: Callable[[MessagesRequest], Anatomy] | None = None
 ) -> float:
-    """The median of the microseconds of CPU that the work takes for a call; with `is_known`, one taken apart already."""
+    """The median of the CPU time (µs) that the work takes for a call; with `is_known`, one taken apart already."""
     took = []
     for number in range(_RUNS):
         call = asked(raw, number)
