@@ -68,7 +68,7 @@ def decisions(home):
         ).fetchall()
 
 
-def until(found, seconds=20):
+def until(found, seconds=40):
     """Waits until something is found; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (value := found()):
@@ -143,7 +143,8 @@ def test_rate_limits_hold_for_a_session_and_for_a_key_and_are_told_once(begin, f
         one, two, other = Agent(session="one"), Agent(session="two"), Agent(session="three", key="sk-other")
         found = [post(gateway, agent) for agent in (one, one, one, one, two, two, other)]
         assert [status for status, *_ in found] == [200, 200, 429, 429, 200, 429, 200]
-        assert [fields["retry-after"] for status, fields, _ in found if status == 429] == ["1800", "3600", "1200"]
+        waits = [int(fields["retry-after"]) for status, fields, _ in found if status == 429]
+        assert [most - 60 < wait <= most for wait, most in zip(waits, (1800, 3600, 1200), strict=True)] == [True] * 3
         server.wait(2)
         assert received(server) == [("rate_limit", "warning")] * 2
         assert len([row for row in gateway.rows(wait_for=7) if row["status"] == 429]) == 3
@@ -204,8 +205,7 @@ def test_a_receiver_that_hangs_holds_up_no_call(begin):
         (place,) = gateway.status()["alerts"]["places"]
         assert (place["sent"], place["waiting"]) == (0, 19)
         all_done.set()
-        server.wait(20)
-        assert len({asked.header(ALERT_ID) for asked in server.requests}) == 20
+        until(lambda: len({asked.header(ALERT_ID) for asked in server.requests}) == 20)
 
 
 def test_what_is_not_delivered_is_seen_in_status_and_in_the_log(begin, monkeypatch):

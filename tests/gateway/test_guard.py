@@ -15,8 +15,10 @@ from underspend.core.rate_limits import AtLimit, Measure, Per, Rate, RateLimit, 
 from underspend.core.runaway import FanOutRules, Runaway, RunawayRules
 from underspend.core.velocity import Pace
 from underspend.formats.anthropic_blocks import Anatomist
+from underspend.gateway.acting import Acting
 from underspend.gateway.guard import Guard
 from underspend.gateway.routes import classify
+from underspend.pricing.catalogue import catalogue
 
 SECOND, DOLLAR = 1_000_000, 10**12
 MESSAGES = classify("POST", "/v1/messages")
@@ -286,6 +288,14 @@ def test_what_a_call_was_taken_apart_into_is_given_to_the_ledger():
     (settlement,) = made.books.ledger.settlements.values()
     assert [block.kind for block in settlement.prompt.blocks][-2:] == ["tool_use", "tool_result"]
     assert settlement.prompt.turn.startswith("0-")
+
+
+def test_a_loop_is_found_where_strategies_follow_the_conversation():
+    made, heard = guarded(rules=RunawayRules(may_pause=ALL), acting=Acting((), catalogue()))
+    made.guard.anatomy = broken
+    assert fields(loop(made, Agent(), 9))["x-underspend-pause"] == "loop"
+    assert [alert.kind for alert in heard] == [Kind.LOOP] * 5
+    assert made.status.snapshot()["faults"] == []
 
 
 def broken(*_, **__):
