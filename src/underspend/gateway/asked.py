@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from underspend.core.call import Call
 from underspend.core.ports import PromptParts
+from underspend.formats.adaptation import Written
 from underspend.formats.anthropic_request import MessagesRequest
 from underspend.formats.chat_request import ChatRequest
 from underspend.formats.translation import Exchange
@@ -35,6 +36,14 @@ class Asked:
     chat: ChatRequest | None = field(default=None, repr=False)
     exchange: Exchange | None = field(default=None, repr=False)
     follows: bool = False
+    _written: Written | None = field(default=None, repr=False)
+
+    @property
+    def written(self) -> Written:
+        """The body, taken apart once. Raises ValueError for one that cannot be."""
+        if self._written is None:
+            self._written = Written(self.body or b"")
+        return self._written
 
     @property
     def talks(self) -> bool:

@@ -115,4 +115,6 @@ def _usd(money: Money) -> str:
 
 def _plain(text: str) -> bytes:
     """A text that can stand in a header, whatever it came from."""
+    if text.isascii() and text.isprintable():
+        return text.encode()
     return "".join(each if each.isascii() and each.isprintable() else "?" for each in text).encode()

@@ -12,7 +12,7 @@ from typing import Final
 
 from underspend.core.call import Role
 from underspend.routing.beliefs import Asked
-from underspend.routing.reading import Reading, is_any_in, read, signs
+from underspend.routing.reading import Reading, read, signs
 
 OTHER: Final = "other"
 
@@ -58,7 +58,7 @@ _ERRANDS = tuple((name, signs("errand", name)) for name in ("fix", "test", "refa
 
 
 def _by_role(asked: Asked, reading: Reading) -> str:
-    if asked.role is Role.COMPACTION or is_any_in(_COMPACTION.phrases, reading.text):
+    if asked.role is Role.COMPACTION or _COMPACTION.is_said(reading):
         return "compaction"
     if asked.role is Role.SUBAGENT or asked.agent_type:
         named = _TYPE.sub("-", (asked.agent_type or "").lower()).strip("-")[:_TYPE_CHARS]
@@ -75,10 +75,10 @@ def _by_role(asked: Asked, reading: Reading) -> str:
 def _is_title(asked: Asked, reading: Reading) -> bool:
     """Whether the instructions ask for a conversation's title, or the text of a short call without tools does."""
     system = " ".join(asked.system[:_SYSTEM_CHARS].lower().split())
-    if is_any_in(_TITLE.phrases, system):
+    if any(phrase in system for phrase in _TITLE.phrases):
         return True
     alone = not asked.tools and asked.turns <= 1 and "conversation" in reading.ends
-    return alone and is_any_in(_TITLE.phrases, reading.text)
+    return alone and _TITLE.is_said(reading)
 
 
 def _function_calling(asked: Asked, reading: Reading) -> str:
@@ -95,8 +95,7 @@ _SIGNATURE = re.compile(r"\bdef \w+ ?\([^()]*\)[^:()]{0,80}:$")
 def _exercise(_: Asked, reading: Reading) -> str:
     if _STARTER.found(reading) or ("def " in reading.text and _SIGNATURE.search(reading.text)):
         return "code-generation/signature"
-    found = sum([phrase in reading.text for phrase in _EXERCISE.phrases])
-    return "code-generation/program" if found > 1 else ""
+    return "code-generation/program" if _EXERCISE.said(reading) > 1 else ""
 
 
 _FIRST = (" a. ", " a) ", "(a) ", " a: ", " a.", " a)")
@@ -120,7 +119,7 @@ _FENCES = ("```", "#include", ">>> ", "traceback", "def ", "class ")
 
 def _typeset(_: Asked, reading: Reading) -> str:
     """Formulas as they are typeset (more than one: a single one may be two prices), and no program."""
-    if reading.typeset < 2 or is_any_in(_FENCES, reading.text):  # noqa: PLR2004  # said above
+    if reading.typeset < 2 or any(fence in reading.text for fence in _FENCES):  # noqa: PLR2004  # said above
         return ""
     return "maths/proof" if _PROOF.found(reading) else "maths/formal"
 

@@ -73,6 +73,7 @@ class Tally:
 
 
 _NONE: Final = Tally()
+_MOST_HELD: Final = 8_192
 
 
 @dataclass(slots=True)
@@ -80,15 +81,21 @@ class Statistics:
     """Tallies per arm and class, its coarse class and all."""
 
     tallies: dict[tuple[str, Arm], Tally] = field(default_factory=dict)
+    added: int = field(default=0, compare=False, repr=False)
+    _held: dict[tuple[str, Arm], tuple[int, Belief]] = field(default_factory=dict, compare=False, repr=False)
+    """Beliefs by class alone, each with how much was added when it was formed: it holds until more is."""
 
     def add(self, task: str, arm: Arm, quality: float, cost: Money, weight: float = 1.0) -> None:
         """Count a result for its class, its coarse class and all."""
         for level in dict.fromkeys((task, _level(task), EVERYTHING)):
             self.tallies.setdefault((level, arm), Tally()).add(quality, cost, weight)
+        self._changed()
 
     def forget(self, arm: Arm) -> None:
         """Drop all results of an arm."""
+        self._held.clear()
         self.tallies = {key: tally for key, tally in self.tallies.items() if key[1] != arm}
+        self._changed()
 
     def rate(self, task: str, arm: Arm) -> float:
         """The expected quality of an arm in a class, strictly between 0 and 1."""
@@ -126,7 +133,16 @@ class Statistics:
 
         The lower end is that of Wilson's interval at 90 %, one-sided, with what the class leans on counted as results.
         """
-        rate = self.rate(task, arm) if quality is None else quality
+        if quality is not None:
+            return self._formed(task, arm, quality)
+        added = self.added  # results are added by another thread
+        at, held = self._held.get((task, arm), (-1, None))
+        if held is None or at != added:
+            held = self._formed(task, arm, self.rate(task, arm))
+            self._held[task, arm] = added, held
+        return held
+
+    def _formed(self, task: str, arm: Arm, rate: float) -> Belief:
         results = self.results(task, arm)
         return Belief(
             quality=rate,
@@ -143,6 +159,12 @@ class Statistics:
     def load(self, level: str, arm: Arm, sums: tuple[float, ...]) -> None:
         """Put a tally back as `rows` gave it."""
         self.tallies[(level, arm)] = Tally(*sums)
+        self._changed()
+
+    def _changed(self) -> None:
+        self.added += 1
+        if len(self._held) > _MOST_HELD:
+            self._held.clear()
 
 
 def _level(task: str) -> str:
