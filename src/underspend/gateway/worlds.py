@@ -77,10 +77,13 @@ class Worlds:
 
     def warm(self, key: str, call: Call, now: int) -> tuple[int, int | None]:
         """The tokens of a prompt that the provider's cache should hold, and when they die (µs); (0, None) when cold."""
+        marks = _marks(call)
+        if not marks:
+            return 0, None
         real = self._worlds[-1]
         growing = real.prompt(key, self._names)
         growing.follow(call.blocks, self._settings(call))
-        top, until = real.cache.find(growing.prompt(_marks(call), self._minimum(call)), now)
+        top, until = real.cache.find(growing.prompt(marks, self._minimum(call)), now)
         return (growing.sizes[top], until) if top >= 0 else (0, None)
 
     def settle(self, key: str, plan: Plan, ended: Ended) -> tuple[Effect, ...]:

@@ -126,7 +126,7 @@ class Reading:
     @cached_property
     def begins(self) -> frozenset[str]:
         """How its words begin, as parted by spaces: the first three characters of each; and "", which all do."""
-        return frozenset({each[:_BEGIN] for each in self.text.split(" ")} | {""})
+        return frozenset([*(each[:_BEGIN] for each in set(self.text.split(" "))), ""])
 
     @cached_property
     def counts(self) -> Counter[str]:
