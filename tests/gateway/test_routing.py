@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from doubles import Asked, Told, Upstream, pipeline
+from doubles import Asked, FixedClock, Told, Upstream, pipeline
 from replies import message
 from routed import (
     AGGRESSIVE,
@@ -390,3 +390,35 @@ def test_a_result_is_that_of_the_model_that_did_it_in_the_end():
     task = made.router.tasks.of_call(rows(made)[-1]["id"])
     assert told["x-underspend-call"] == rows(made)[-1]["id"]
     assert (task.arm.model, task.drawn) == (OPUS, False)
+
+
+def test_where_the_class_decides_nothing_it_is_found_once_the_reply_is_out(monkeypatch):
+    upstream, told = Upstream([message()]), Told()
+    made = routed(upstream)
+    ended = []
+    monkeypatch.setattr("underspend.gateway.watching.class_of", lambda *_: ended.append(told.ended) or "chat")
+    raw = json.dumps(said()).encode()
+    asyncio.run(made.handle(Asked(raw), told, MESSAGES))
+    assert ended == [True]
+    (row,) = rows(made)
+    task = made.router.tasks.of_call(row["id"])
+    assert (task.name, bool(task.features)) == ("chat", True)
+
+
+def test_where_the_class_decides_it_is_found_before_the_call_is_sent(monkeypatch):
+    upstream = Upstream([message()])
+    made = routed(upstream, AutoModel(tasks={"chat": "best"}))
+    before = []
+    monkeypatch.setattr("underspend.gateway.watching.class_of", lambda *_: before.append(not upstream.sent) or "chat")
+    ask(made, said())
+    assert before == [True]
+    assert sent(upstream)[0]["model"] == OPUS
+
+
+def test_of_very_many_calls_a_second_all_are_classed_and_few_are_read_closely():
+    made = routed(Upstream([message()]), clock=FixedClock())
+    for number in range(60):
+        ask(made, said(f"{ASK} {number}"))
+    tasks = [made.router.tasks.of_call(row["id"]) for row in rows(made)]
+    assert {task.name for task in tasks} == {"short-question"}
+    assert sum(bool(task.features) for task in tasks) == 50

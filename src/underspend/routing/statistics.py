@@ -73,7 +73,7 @@ class Tally:
 
 
 _NONE: Final = Tally()
-_MOST_HELD: Final = 8_192
+_MOST_HELD: Final = 4_096
 
 
 @dataclass(slots=True)
@@ -89,13 +89,12 @@ class Statistics:
         """Count a result for its class, its coarse class and all."""
         for level in dict.fromkeys((task, _level(task), EVERYTHING)):
             self.tallies.setdefault((level, arm), Tally()).add(quality, cost, weight)
-        self._changed()
+        self.added += 1
 
     def forget(self, arm: Arm) -> None:
         """Drop all results of an arm."""
-        self._held.clear()
         self.tallies = {key: tally for key, tally in self.tallies.items() if key[1] != arm}
-        self._changed()
+        self.added += 1
 
     def rate(self, task: str, arm: Arm) -> float:
         """The expected quality of an arm in a class, strictly between 0 and 1."""
@@ -139,8 +138,15 @@ class Statistics:
         at, held = self._held.get((task, arm), (-1, None))
         if held is None or at != added:
             held = self._formed(task, arm, self.rate(task, arm))
+            if len(self._held) >= _MOST_HELD:
+                self._held.clear()
             self._held[task, arm] = added, held
         return held
+
+    @property
+    def kept_beliefs(self) -> int:
+        """How many beliefs are kept."""
+        return len(self._held)
 
     def _formed(self, task: str, arm: Arm, rate: float) -> Belief:
         results = self.results(task, arm)
@@ -159,12 +165,7 @@ class Statistics:
     def load(self, level: str, arm: Arm, sums: tuple[float, ...]) -> None:
         """Put a tally back as `rows` gave it."""
         self.tallies[(level, arm)] = Tally(*sums)
-        self._changed()
-
-    def _changed(self) -> None:
         self.added += 1
-        if len(self._held) > _MOST_HELD:
-            self._held.clear()
 
 
 def _level(task: str) -> str:
