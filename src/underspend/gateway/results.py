@@ -24,8 +24,9 @@ _MOST_CALLS = 20_000
 class Task:
     """One task under way: its class, its features, who does it in whose place, and what it has cost so far (pico-$).
 
-    The class is "" until the first call has ended, where no decision went by it. `found` is the last that was seen of how it goes: its quality and how much that may be trusted. `lasts` is whether
-    more calls may belong to it. Of one that was `drawn` the arm was put to it by chance.
+    The class is "" until the first call has ended, where no decision went by it. `found` is the last that was seen of
+    how it goes: its quality and how much that may be trusted. `lasts` is whether more calls may belong to it. Of one
+    that was `drawn` the arm was put to it by chance.
     """
 
     name: str

@@ -88,12 +88,10 @@ class Tap:
         if self._meter is None:
             return _NOTHING
         try:
-            if self._found is None:
-                self._found = self._billing.named(self._meter.finish())
-            return self._found
+            self._found = self._found or self._billing.named(self._meter.finish())
         except Exception as error:  # noqa: BLE001  # as above
             self._fail(error)
-            return _NOTHING
+        return self._found or _NOTHING
 
     def _fail(self, error: Exception) -> None:
         self._meter = None

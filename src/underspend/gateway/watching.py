@@ -26,7 +26,7 @@ _MOST_SEEN = 20_000
 
 
 class Shown:
-    """What a request shows, read when it is first asked for; it holds its text, and so lives no longer than the call."""
+    """What a request shows, read when first asked for; it holds its text, and so lives no longer than the call."""
 
     def __init__(self, message: MessagesRequest, call: Call) -> None:
         self._message, self._who = message, call.identity

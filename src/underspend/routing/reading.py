@@ -76,7 +76,7 @@ class Signs:
     def is_said(self, reading: Reading) -> bool:
         """Whether any of the phrases is in a text."""
         text = reading.text
-        return any([phrase in text for phrase in self._possible(reading)])
+        return any(phrase in text for phrase in self._possible(reading))
 
     def said(self, reading: Reading) -> int:
         """How many of the phrases are in a text."""
@@ -113,7 +113,7 @@ _CODE = signs("code")
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """A text as the rules see it: plain, and in tokens (words, numbers, marks). What is counted in it is when asked for.
+    """A text as the rules see it: plain, and in tokens (words, numbers, marks). Things are counted when asked for.
 
     `ends` are the words of its first 90 and last 60 tokens.
     """
