@@ -40,7 +40,7 @@ from underspend.routing.decisions import TIER_OF, Candidate, Mode, Preference, R
 from underspend.strategies.auto_model import AutoModel
 
 _MOST_REFUSED = 4_096
-_WORDS_A_SECOND = 50
+_READ_A_SECOND = 50
 _NOT_FOUND = 404
 _ANYTHING = b""
 
@@ -133,7 +133,7 @@ class Router:
         self._beginnings = Beginnings()
         self._refused: OrderedDict[tuple[str | None, bytes, str], str] = OrderedDict()
         self._watching = Watching(self.strategy)
-        self._pace = Pace(_WORDS_A_SECOND)
+        self._pace = Pace(_READ_A_SECOND)
         named = (*(rule.to for rule in self.strategy.rules), *self.strategy.tasks.values())
         arms = (*self.strategy.arms(), *(arm for each in named for arm in self.strategy.arms(each)))
         self._arms = {arm.model: arm for arm in reversed(arms)}
@@ -238,9 +238,10 @@ class Router:
         if (served.model, served.provider) != (task.arm.model, task.arm.provider):
             task.arm, task.drawn = Arm(served.model, served.effort, served.provider), False
         if look.shown is not None:
-            task.name = look.shown.task
-            if task.drawn or self._pace.allows(now):  # what is drawn makes certificates, which go by features
-                task.features = look.shown.features
+            # What is drawn makes certificates, which go by features: it is always read.
+            if task.drawn or self._pace.allows(now):
+                task.name, task.features = look.shown.task, look.shown.features
+            task.name = task.name or unread(served)
             look.shown = None
         signs = _ends(reply)
         task.note(signs)
@@ -354,6 +355,12 @@ def _drawn(look: Look, routing: Routing, call: Call, ctx: Context) -> Routing:
     at = xxhash.xxh3_64_intdigest(f"drawn {look.key}".encode()) % len(arms)
     why = f"drawn by chance among {len(arms)}, to learn how {look.call.task} goes on each"
     return replace(routing, arm=arms[at], reason=why)
+
+
+def unread(call: Call) -> str:
+    """The class of a call that nobody read: the kind of its caller."""
+    who = call.identity
+    return f"sub-agent/{who.agent_type}" if who.agent_type else who.role.value
 
 
 def _watched_task(call: Call) -> Task:

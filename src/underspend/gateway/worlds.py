@@ -90,22 +90,42 @@ class Worlds:
         """Take in how a call ended, in every world. The effects of strategies in order, without those that had none."""
         self._part(plan)
         self._forget_names()
-        real = self._worlds[-1]
-        total = self._follow(real, key, plan.call)
-        bounds = self._bounds(real, key, plan.call, total, ended)
-        costs: list[Money] = []
-        for world in self._worlds:
-            call = self._call(plan, world.last) if world is not real else plan.call
-            own = total if world is real else self._follow(world, key, call)
-            prompt = world.prompts[key].prompt(_marks(call), self._minimum(call))
-            split = world.cache.admit(prompt, ended.sent, at_least=bounds[0], at_most=bounds[1])
-            world.cache.began(split, ended.began)
-            costs.append(self._cost(ended, split, (own, total), call, plan.call))
+        calls = [self._call(plan, world.last) for world in self._worlds[:-1]]
+        costs = self._uncached(ended, calls, plan.call) or self._cached(key, ended, calls, plan.call)
         return tuple(
             Effect(strategy, costs[number - 1] - costs[number])
             for number in range(1, len(self._worlds))
             for strategy in [self._first_of(self._worlds[number])]
         )
+
+    def _cached(self, key: str, ended: Ended, calls: Sequence[Call], sent: Call) -> list[Money]:
+        """The bill of every world, each with what its cache holds; the last is the real one, with the call as sent."""
+        real = self._worlds[-1]
+        total = self._follow(real, key, sent)
+        bounds = self._bounds(real, key, sent, total, ended)
+        costs: list[Money] = []
+        for world, call in zip(self._worlds, (*calls, sent), strict=True):
+            own = total if world is real else self._follow(world, key, call)
+            prompt = world.prompts[key].prompt(_marks(call), self._minimum(call))
+            split = world.cache.admit(prompt, ended.sent, at_least=bounds[0], at_most=bounds[1])
+            world.cache.began(split, ended.began)
+            costs.append(self._cost(ended, split, (own, total), call, sent))
+        return costs
+
+    def _uncached(self, ended: Ended, calls: Sequence[Call], sent: Call) -> list[Money]:
+        """The same of a call that asks for no caching in any world, so that no cache need be gone through; else [].
+
+        A call that asks for none neither reads nor writes.
+        """
+        if any(_marks(call) for call in (*calls, sent)):
+            return []
+        total, costs = _tokens(sent), list[Money]()
+        for number, call in enumerate((*calls, sent)):
+            before = calls[number - 1] if number else None
+            is_same = before is not None and _is_billed_alike(before, call)
+            own = total if call.blocks is sent.blocks else _tokens(call)
+            costs.append(costs[-1] if is_same else self._cost(ended, Split(input=own), (own, total), call, sent))
+        return costs
 
     def _first_of(self, world: _World) -> str:
         return next(name for name, rank in self._ranks.items() if rank == world.first)
@@ -180,6 +200,14 @@ class Worlds:
             for world in self._worlds:
                 world.cache.clear()
                 world.prompts.clear()
+
+
+def _tokens(call: Call) -> int:
+    return sum([block.tokens for block in call.blocks])
+
+
+def _is_billed_alike(one: Call, other: Call) -> bool:
+    return (one.model, one.provider) == (other.model, other.provider) and one.blocks is other.blocks
 
 
 def _marks(call: Call) -> list[tuple[int, str]]:

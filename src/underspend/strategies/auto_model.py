@@ -156,8 +156,10 @@ class AutoModel(Strategy):
         if slot is not None:
             is_own = slot.asked == call.model or slot.model != slot.asked
             return Arm(slot.model, slot.effort, slot.provider) if is_own else home
+        if not ctx.conversation.calls:
+            return home
         ours = [*self.arms(), *(arm for rule in self.rules for arm in self.arms(rule.to))]
-        return next((arm for arm in ours if ctx.conversation.calls and arm.model == ctx.conversation.model), home)
+        return next((arm for arm in ours if arm.model == ctx.conversation.model), home)
 
 
 def _edits(routing: Routing, call: Call) -> Iterator[Edit]:
