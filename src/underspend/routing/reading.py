@@ -51,13 +51,14 @@ def _vocabulary() -> Mapping[str, Any]:
 class Signs:
     """Words and phrases that speak for something.
 
-    `begins` goes with the phrases: how the second word of each begins, "" where that cannot be told. No text has the
-    phrase without a word that begins so, and that is quicker seen than the whole text is gone through.
+    `begun` are the phrases by how their second word begins, "" where that cannot be told, and `begins` its keys. No text
+    has a phrase without a word that begins so, and that is quicker seen than the whole text is gone through.
     """
 
     words: frozenset[str]
     phrases: tuple[str, ...]
-    begins: tuple[str, ...]
+    begun: Mapping[str, tuple[str, ...]]
+    begins: frozenset[str]
 
     def found(self, reading: Reading) -> bool:
         """Whether any of them is in a text."""
@@ -84,8 +85,9 @@ class Signs:
         return sum([phrase in text for phrase in self._possible(reading)])
 
     def _possible(self, reading: Reading) -> list[str]:
-        begins = reading.begins
-        return [phrase for phrase, begin in zip(self.phrases, self.begins, strict=True) if begin in begins]
+        if not self.begins:
+            return []
+        return [phrase for begin in self.begins & reading.begins for phrase in self.begun[begin]]
 
 
 def signs(*path: str) -> Signs:
@@ -93,8 +95,10 @@ def signs(*path: str) -> Signs:
     table = _vocabulary()
     for name in path:
         table = table[name]
-    phrases = tuple(table.get("phrases", ()))
-    return Signs(frozenset(table.get("words", ())), phrases, tuple(map(_begin, phrases)))
+    phrases, begun = tuple(table.get("phrases", ())), dict[str, tuple[str, ...]]()
+    for phrase in phrases:
+        begun[_begin(phrase)] = (*begun.get(_begin(phrase), ()), phrase)
+    return Signs(frozenset(table.get("words", ())), phrases, begun, frozenset(begun))
 
 
 def _begin(phrase: str) -> str:
