@@ -1,7 +1,7 @@
 """What the router costs a call: the gateway with it off, observing and acting, one call after another in turn.
 
     python bench/routed_calls.py                  five rounds (a minute); writes docs/benchmarks-routed.md
-    python bench/routed_calls.py --against DIR    the same of another checkout of this project, in turn with this one; printed
+    python bench/routed_calls.py --against DIR    another checkout of this project in turn with this one; printed
 
 Linux with two CPUs or more; gcc, taskset. See docs/benchmarks.md for the machine's part in such figures.
 """
@@ -178,18 +178,18 @@ _PAGE = """\
 # What the router costs a call
 
 Written by `python bench/routed_calls.py`. Calls of 3.5 KB, each a conversation of its own, one after another on one
-connection: milliseconds from the first byte sent to the last byte of the reply. Direct, with no gateway: {direct:.3f} ms.
+connection: milliseconds from the first byte sent to the last of the reply. Direct, with no gateway: {direct:.3f} ms.
 
 {table}
 
-The goal is {goal:g} ms beside the router off, in the median. Medians over {rounds} rounds of {calls} calls, the rows in
-turn; other programs took {noise:.0%} (median; at most {most:.0%}) of the busier of the two CPUs meanwhile: beyond a few
-percent the figures say more of them than of the gateway. The stand-in provider answers at once and the next call follows
-at once, so that work which is put off until after a reply shows where it is too much.
+The goal is {goal:g} ms beside the router off, in the median. Medians over {rounds} rounds of {calls} calls, the rows
+in turn; other programs took {noise:.0%} (median; at most {most:.0%}) of the busier of the two CPUs meanwhile: beyond a
+few percent the figures say more of them than of the gateway. The stand-in provider answers at once and the next call
+follows at once, so that work which is put off until after a reply shows where it is too much.
 
-`observing` is how it comes: a named model stays, `auto` gets the model of its preference. `aggressive` decides by what is
-known, and so classes a call that it decides about before it is sent; a named model is not opened there (`route_pinned`),
-and stays.
+`observing` is how it comes: a named model stays, `auto` gets the model of its preference. `aggressive` decides by what
+is known, and so classes a call that it decides about before it is sent; a named model is not opened there
+(`route_pinned`), and stays.
 """
 
 

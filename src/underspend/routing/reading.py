@@ -51,8 +51,8 @@ def _vocabulary() -> Mapping[str, Any]:
 class Signs:
     """Words and phrases that speak for something.
 
-    `begun` are the phrases by how their second word begins, "" where that cannot be told, and `begins` its keys. No text
-    has a phrase without a word that begins so, and that is quicker seen than the whole text is gone through.
+    `begun` are the phrases by how their second word begins, "" where that cannot be told; `begins` are its keys. No
+    text has a phrase without a word that begins so, and that is quicker seen than the whole text is gone through.
     """
 
     words: frozenset[str]
