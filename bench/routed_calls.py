@@ -36,10 +36,11 @@ ROWS = (("off", NAMED), ("observing", NAMED), ("observing", AUTO), ("aggressive"
 GOAL_MS = 0.3
 _WARM_UP = 50
 _OK = 200
+_SETTLE_SECONDS = 0.1  # work a gateway does after its reply belongs to the request it is done for
 _QUIET = 0.15  # of the busier of the two CPUs, taken by other programs
 _TEXT = "word " * 700
 _HEADERS = {"content-type": "application/json", "x-api-key": "k", "anthropic-version": "2023-06-01"}
-Figures = dict[tuple[str, str, str], list[float]]
+Figures = dict[tuple[str, str, str], list[tuple[float, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,31 +103,32 @@ def _environment(**values: str) -> Iterator[None]:
 
 
 def _measured(gateways: list[Gateway], mock: Mock, asked: argparse.Namespace) -> tuple[Figures, list[float]]:
-    """The p50 of every round and row in milliseconds; what other programs took of the CPUs meanwhile."""
+    """The p50 and the CPU per call of every round and row in ms; what other programs took of the CPUs meanwhile."""
     figures: Figures = {}
     foreign: list[float] = []
     for number in range(asked.rounds):
         print(f"bench: round {number + 1} of {asked.rounds}", file=sys.stderr, flush=True)
-        figures.setdefault(("", "direct", NAMED), []).append(_p50(mock.port, NAMED, asked.calls))
+        figures.setdefault(("", "direct", NAMED), []).append((_p50(mock.port, NAMED, asked.calls), 0.0))
         for router, model in ROWS:
             fitting = [each for each in gateways if each.router == router]
             for each in fitting if number % 2 == 0 else reversed(fitting):
-                found, share = _quietest(each.running, mock, model, asked)
-                figures.setdefault((each.checkout, router, model), []).append(found)
+                *found, share = _quietest(each.running, mock, model, asked)
+                figures.setdefault((each.checkout, router, model), []).append((found[0], found[1]))
                 foreign.append(share)
     return figures, foreign
 
 
-def _quietest(running: Running, mock: Mock, model: str, asked: argparse.Namespace) -> tuple[float, float]:
+def _quietest(running: Running, mock: Mock, model: str, asked: argparse.Namespace) -> tuple[float, float, float]:
     """Of a few loads that with the least of others on the CPUs: chosen by that alone, whatever it measured."""
-    best = (0.0, 2.0)
+    best = (0.0, 0.0, 2.0)
     for _ in range(asked.tries):
-        others = Others(mock, running)
+        others, used = Others(mock, running), running.cpu_ms()
         found = _p50(running.port, model, asked.calls)
         share = others.share()
-        if share < best[1]:
-            best = found, share
-        if best[1] < _QUIET:
+        time.sleep(_SETTLE_SECONDS)
+        if share < best[2]:
+            best = found, (running.cpu_ms() - used) / (asked.calls + _WARM_UP), share
+        if best[2] < _QUIET:
             break
     return best
 
@@ -157,17 +159,19 @@ def _body(model: str) -> bytes:
 def _markdown(figures: Figures, foreign: list[float], asked: argparse.Namespace) -> str:
     checkouts = list(dict.fromkeys(checkout for checkout, *_ in figures if checkout))
     names = [""] if len(checkouts) == 1 else [f" ({each} checkout)" for each in checkouts]
-    head = [f"p50 ms{name} | beside the router off" for name in names]
-    lines = [f"| router | model | {' | '.join(head)} | |", "|---|---|" + "---:|" * (2 * len(checkouts)) + "---|"]
+    head = [f"p50 ms{name} | beside the router off | CPU ms" for name in names]
+    lines = [f"| router | model | {' | '.join(head)} | |", "|---|---|" + "---:|" * (3 * len(checkouts)) + "---|"]
     for router, model in ROWS:
         cells, added = [], 0.0
         for checkout in reversed(checkouts):  # this one's last: it is the one that has the goal
-            own, off = (median(figures[checkout, each, of]) for each, of in ((router, model), ROWS[0]))
-            added = own - off
-            cells = [f"{own:.3f} | {added:+.3f}" if (router, model) != ROWS[0] else f"{own:.3f} | ", *cells]
+            of_row, of_off = figures[checkout, router, model], figures[checkout, *ROWS[0]]
+            own, used = (median(values) for values in zip(*of_row, strict=True))
+            added = own - median(wall for wall, _ in of_off)
+            beside = f"{added:+.3f}" if (router, model) != ROWS[0] else ""
+            cells = [f"{own:.3f} | {beside} | {used:.3f}", *cells]
         met = "" if (router, model) == ROWS[0] else "met" if added <= GOAL_MS else "**missed**"
         lines.append(f"| {router} | `{model}` | {' | '.join(cells)} | {met} |")
-    direct = median(figures["", "direct", NAMED])
+    direct = median(wall for wall, _ in figures["", "direct", NAMED])
     return _PAGE.format(
         table="\n".join(lines), direct=direct, rounds=asked.rounds, calls=asked.calls, goal=GOAL_MS,
         noise=median(foreign), most=max(foreign),
@@ -185,7 +189,8 @@ connection: milliseconds from the first byte sent to the last of the reply. Dire
 The goal is {goal:g} ms beside the router off, in the median. Medians over {rounds} rounds of {calls} calls, the rows
 in turn; other programs took {noise:.0%} (median; at most {most:.0%}) of the busier of the two CPUs meanwhile: beyond a
 few percent the figures say more of them than of the gateway. The stand-in provider answers at once and the next call
-follows at once, so that work which is put off until after a reply shows where it is too much.
+follows at once, so that work which is put off until after a reply shows where it is too much. CPU is of all threads
+of the gateway, per call, with what it does after the reply.
 
 `observing` is how it comes: a named model stays, `auto` gets the model of its preference. `aggressive` decides by what
 is known, and so classes a call that it decides about before it is sent; a named model is not opened there
