@@ -180,7 +180,7 @@ def test_a_call_a_killed_gateway_had_under_way_is_counted_and_lets_its_room_go(s
 
 
 def test_what_a_threshold_is_shows_in_status(start, upstream):
-    gateway = start(upstream.url, config=DAY.replace("0.05", "0.001").replace("block", "warn"))
+    gateway = start(upstream.url, config=DAY.replace("0.05", "0.001").replace("block", "warn") + "[runaway]\n")
     gateway.post("/v1/messages", BODY)
     for _ in range(200):
         if gateway.status()["budgets"]["crossings"]:
@@ -188,6 +188,8 @@ def test_what_a_threshold_is_shows_in_status(start, upstream):
         time.sleep(0.02)
     (crossing,) = gateway.status()["budgets"]["crossings"]
     assert (crossing["budget"], crossing["percent"]) == ("day", 50)
+    (alert,) = gateway.status()["alerts"]["recent"]
+    assert alert["kind"] == "budget"
 
 
 def test_an_override_in_the_file_is_seen_at_the_next_call(tmp_path):

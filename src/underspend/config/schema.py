@@ -11,10 +11,9 @@ from msgspec import Meta
 from underspend.config.paths import Paths
 
 if TYPE_CHECKING:
+    from underspend.config.alerts import AlertSettings
     from underspend.core.budgets import Budget
     from underspend.core.engine import Step
-
-if TYPE_CHECKING:
     from underspend.providers.provider import Provider
 
 
@@ -161,7 +160,7 @@ class BudgetStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sections:
-    """The tables of config.toml besides [strategies.*], [prices.*], [providers.*], [fallbacks] and [budgets.*]."""
+    """The tables of config.toml besides [strategies.*], [prices.*], [providers.*], [fallbacks], budgets and alerts."""
 
     gateway: Gateway = field(default_factory=Gateway)
     upstream: Upstream = field(default_factory=Upstream)
@@ -189,7 +188,8 @@ class Origin:
 class Settings:
     """All settings, resolved. `steps` are the strategies in order with their states.
 
-    `fallbacks` maps a model to those to ask after it, as "provider/model" or a model alone.
+    `fallbacks` maps a model to those to ask after it, as "provider/model" or a model alone. `alerts` is None where none
+    of the tables [alerts], [rate_limits] and [runaway] stands in the file.
     """
 
     paths: Paths
@@ -208,4 +208,5 @@ class Settings:
     providers: tuple[Provider, ...]
     fallbacks: Mapping[str, tuple[str, ...]]
     budgets: tuple[Budget, ...]
+    alerts: AlertSettings | None
     origins: tuple[Origin, ...]

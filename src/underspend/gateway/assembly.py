@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import Engine
 
 from underspend.config.schema import Settings
+from underspend.core.alerts import Tells
 from underspend.core.errors import ConfigError
 from underspend.core.ports import Clock
 from underspend.core.strategy import State
@@ -23,9 +24,11 @@ from underspend.gateway.budgeted import downgrades, gate_of
 from underspend.gateway.carrying import Carrier, Refusing
 from underspend.gateway.circuits import Circuits
 from underspend.gateway.credentials import KeyHasher, secret_at
+from underspend.gateway.crossings import OnCrossing
 from underspend.gateway.destinations import Destinations
 from underspend.gateway.feedback import Feedback
 from underspend.gateway.gating import Gate
+from underspend.gateway.guarding import guarded
 from underspend.gateway.holdout import Holdout
 from underspend.gateway.identity import Identifier
 from underspend.gateway.keeping import Keeper
@@ -34,6 +37,7 @@ from underspend.gateway.live import Live
 from underspend.gateway.model_list import ModelList
 from underspend.gateway.pipeline import Pipeline
 from underspend.gateway.relay import Relay
+from underspend.gateway.resuming import Resuming
 from underspend.gateway.routing import Router, may_edit, router_step
 from underspend.gateway.status import Status
 from underspend.pricing.catalogue import Catalogue
@@ -52,6 +56,11 @@ class Frame:
     clock: Clock
     live: Live
     status: Status
+    tells: Tells | None = None
+    """Whom alerts are given to; None where the settings have none of their tables."""
+
+    on_crossing: OnCrossing | None = None
+    """Takes thresholds of budgets that were passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +82,10 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     local: App,
     keeper: Keeper | None = None,
 ) -> GatewayApp:
-    """A gateway of its settings and of what outlives it; `keeper` has its budgets, where there are any.
-
-    Raises ConfigError for a time zone that nobody knows.
-    """
+    """A gateway of its settings and of what outlives it. Raises ConfigError for a time zone that nobody knows."""
     _check_zone(settings.report.timezone)
     ledger = stores.ledger
+    acting = _acting(settings, ledger, prices, frame.clock)
     books = Books(
         ledger=ledger,
         catalogue=prices,
@@ -88,17 +95,19 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
         calibration=Calibration(),
         upstream=destinations.home.host,
         store_content=settings.privacy.store_content,
-        acting=_acting(settings, ledger, prices, frame.clock),
+        acting=acting,
         holding=keeper.holding if keeper is not None else None,
     )
     identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
     home = destinations.home.upstream
     pipeline = _pipeline(settings, books, destinations, identifier, stores.learning, keeper)
+    pipeline.guard = guarded(settings, frame.clock, frame.status, frame.tells, stores.engine, acting.anatomy)
     return GatewayApp(
         pipeline=pipeline,
         feedback=Feedback(pipeline.router, stores.engine),
         relay=Relay(upstream=home, books=books, identifier=identifier, status=frame.status, gate=pipeline.gate),
         models=_model_list(settings, destinations, prices, frame.clock),
+        resuming=Resuming(pipeline.guard.runaway if pipeline.guard is not None else None, frame.clock),
         local=local,
         door=_door(settings),
         status=frame.status,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from asyncio import Future
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from underspend.core.call import Call
@@ -103,10 +104,16 @@ class Books:
         self.ledger.settle(Settlement(call=row, decisions=decision_rows(plan)))
         self.live.publish(row)
 
-    def settle(self, entry: Entry, end: End) -> Reply:
-        """Bill the call and write its end. Returns what strategies may learn from."""
+    def settle(self, entry: Entry, end: End, seen: Callable[[Entry, Reply], None] | None = None) -> Reply:
+        """Bill the call and write its end. Returns what strategies may learn from.
+
+        `seen` is told once the bill is known; what it adds to the entry's plan is written with the rest.
+        """
         bill, metered = self._billed(entry, end)
+        reply = Reply(outcome=end.outcome, status=end.status or 0, metered=metered, bill=bill)
         try:
+            if seen is not None:
+                seen(entry, reply)
             self._write(entry, end, bill, metered, self.clock.now())
         finally:
             # After the ledger: what a killed gateway has written there, the next one tells the store of holds.
@@ -117,7 +124,7 @@ class Books:
             self.status.overhead(entry.overhead_us)
         if metered is not None and metered.complete and metered.has_usage:
             self.calibration.observe(entry.plan.call.model, entry.call.size, metered.usage.prompt)
-        return Reply(outcome=end.outcome, status=end.status or 0, metered=metered, bill=bill)
+        return reply
 
     def _count(self, holding: Holding, entry: Entry, bill: Bill, metered: Metered | None) -> None:
         try:
@@ -186,7 +193,7 @@ class Books:
 
     def price(self, entry: Entry, metered: Metered, *, model: str | None = None, provider: str = "") -> Money | None:
         """What a metered reply costs; with `model`, what its tokens would have cost there. None without a price."""
-        other = replace(metered, provider=provider) if provider else metered
+        other = replace(metered, provider=provider) if provider not in {"", metered.provider} else metered
         bill = cost(other, at=entry.call.time, catalogue=self.catalogue, regional=entry.regional, model=model)
         return bill.total if bill.priced else None
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
 from underspend.config.schema import Settings
-from underspend.core.budgets import Action, Crossing
+from underspend.core.budgets import Action
 from underspend.core.holds import Holds, HoldsError
 from underspend.core.ports import Clock
 from underspend.core.windows import SECOND
 from underspend.gateway.books import Books
 from underspend.gateway.breaches import Answering
+from underspend.gateway.crossings import OnCrossing
 from underspend.gateway.downgrading import Downgrading, Refuses
 from underspend.gateway.gating import Gate
 from underspend.gateway.holding import Holding
@@ -27,7 +27,6 @@ from underspend.stores.holds.choose import open_holds
 from underspend.stores.holds.off_loop import OffLoop
 from underspend.stores.ledger import SqlLedger
 
-OnCrossing = Callable[[Crossing], None]
 _DEARER = ("geo:us", "priority")
 
 

@@ -8,11 +8,12 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -24,9 +25,11 @@ from underspend.core.holds import Holds
 from underspend.core.ports import Clock
 from underspend.gateway.asgi import App
 from underspend.gateway.assembly import Frame, Stores, assembled
-from underspend.gateway.budgeted import Book, OnCrossing, keeper_of, opened_holds
+from underspend.gateway.budgeted import Book, keeper_of, opened_holds
 from underspend.gateway.clock import SystemClock
+from underspend.gateway.crossings import crossings_told
 from underspend.gateway.destinations import Destinations
+from underspend.gateway.guarding import Telling
 from underspend.gateway.keeping import Keeper
 from underspend.gateway.learning import learned
 from underspend.gateway.live import Live
@@ -57,20 +60,22 @@ class Parts:
     holds: Holds | None = None
 
 
+Alerts: TypeAlias = Callable[[Parts], AbstractContextManager[Telling]]
+
+
 def serve(
     settings: Settings,
     dashboard: Callable[[Parts], App],
     ready: Callable[[str], None],
     *,
     clock: Clock | None = None,
-    on_crossing: OnCrossing | None = None,
+    alerts: Alerts | None = None,
 ) -> None:
     """Run a gateway until it is told to stop; calls in flight are given time to finish.
 
-    `ready` is called with the gateway's URL once it answers. Without `clock` the machine's is used. `on_crossing` is
-    told of every threshold of a budget that is passed. Raises
-    PortTakenError, ConfigError for an address that would let strangers in, and StoreError for a ledger that cannot
-    be used.
+    `ready` is called with the gateway's URL once it answers. Without `clock` the machine's is used. `alerts` opens what
+    alerts are given to, where the settings have any of their tables. Raises PortTakenError, ConfigError for an address
+    that would let strangers in, and StoreError for a ledger that cannot be used.
     """
     _check_bind(settings)
     _check_upstream(settings.upstream.anthropic)
@@ -82,7 +87,7 @@ def serve(
         settings = replace(settings, gateway=replace(settings.gateway, port=port))
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         frame = _frame(settings, url, clock or SystemClock())
-        made = _make(settings, dashboard, stack, frame, on_crossing)
+        made = _make(settings, dashboard, stack, frame, alerts)
         _stop_on_signals_only()
         keep_large_blocks()
         _Server(_server_config(made, settings), ready=lambda: ready(url), stopping=frame.live.close).run(
@@ -138,11 +143,7 @@ def _frame(settings: Settings, url: str, clock: Clock) -> Frame:
 
 
 def _make(
-    settings: Settings,
-    dashboard: Callable[[Parts], App],
-    stack: ExitStack,
-    frame: Frame,
-    on_crossing: OnCrossing | None,
+    settings: Settings, dashboard: Callable[[Parts], App], stack: ExitStack, frame: Frame, alerts: Alerts | None
 ) -> App:
     prices = catalogue().with_overrides(settings.prices)
     destinations = destinations_of(settings, prices, os.environ)
@@ -160,15 +161,28 @@ def _make(
     stack.enter_context(ledger)
     settle_interrupted(ledger, prices, frame.clock)
     holds = opened_holds(settings, frame.status, stack)
-    local = dashboard(_parts(engine, settings, frame, holds))
+    parts = _parts(engine, settings, frame, holds)
+    frame = stack.enter_context(_with_alerts(frame, parts, alerts))
+    local = dashboard(parts)
     keeper = None
     if holds is not None:
-        book = Book(engine, ledger, prices)
-        keeper = keeper_of(settings, holds, frame.status, frame.clock, book, on_crossing)
+        keeper = keeper_of(settings, holds, frame.status, frame.clock, Book(engine, ledger, prices), frame.on_crossing)
     learning = stack.enter_context(learned(RoutingRows(engine), settings.steps, frame.status.fault))
     app = assembled(settings, frame, Stores(ledger, engine, learning), prices, destinations, local=local, keeper=keeper)
     stack.callback(app.stop)
     return with_lifespan(app, lambda: _opened(destinations, keeper))
+
+
+@contextlib.contextmanager
+def _with_alerts(frame: Frame, parts: Parts, alerts: Alerts | None) -> Iterator[Frame]:
+    """The frame with whom alerts are given to; as it is where nothing is set, and nothing is started then."""
+    if alerts is None or parts.settings.alerts is None:
+        yield frame
+        return
+    with alerts(parts) as tells:
+        frame.status.alerts = tells.snapshot
+        # Budgets hand each threshold that was passed, and that nobody has told, to `frame.on_crossing`.
+        yield replace(frame, tells=tells, on_crossing=crossings_told(tells, frame.clock))
 
 
 @contextlib.asynccontextmanager
