@@ -7,6 +7,7 @@ parts, `whole.summed` makes the same audit of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from operator import add
 from typing import Any
@@ -67,6 +68,7 @@ class Looking:
     overrides: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     memory_files: Mapping[str, str] = field(default_factory=dict)
+    memory_readers: Mapping[str, AbstractSet[str] | None] = field(default_factory=dict)
     retention_days: int | None = 30
 
     @property
@@ -135,6 +137,7 @@ def _around(everything: Sequence[Billed], rates: CatalogueRates, looking: Lookin
         rates=rates,
         settings=looking.settings,
         memory_files=looking.memory_files,
+        memory_readers=looking.memory_readers,
         retention_days=looking.retention_days,
     )
 

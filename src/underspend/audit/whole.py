@@ -107,6 +107,7 @@ def looking_of(context: Context, around: Surroundings) -> Looking:
         overrides=context.overrides,
         settings=around.settings,
         memory_files=around.memory_files,
+        memory_readers=around.memory_readers,
         retention_days=around.retention_days,
     )
 

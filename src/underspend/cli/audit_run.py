@@ -93,9 +93,15 @@ class Run:
             self._keep_history(made.kept, report.paying)
 
     def _gather(self, directories: Sequence[str]) -> Surroundings:
+        from underspend.audit.memory_files import managed_file
         from underspend.audit.surroundings import gather
 
-        return gather(directories, now=self._now, config_folders=self._config_folders())
+        return gather(
+            directories,
+            now=self._now,
+            config_folders=self._config_folders(),
+            managed_memory=managed_file(sys.platform),
+        )
 
     def _config_folders(self) -> list[Path]:
         return [root for root in self.roots if (root / "projects").is_dir()]
