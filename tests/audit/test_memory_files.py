@@ -70,7 +70,7 @@ def test_what_is_no_path_here_is_not_looked_for(place, monkeypatch, name):
 
 def test_the_root_of_the_file_system_is_not_looked_at(monkeypatch):
     looked = []
-    monkeypatch.setattr("underspend.audit.memory_files.read_text", lambda path: looked.append(str(path)))
+    monkeypatch.setattr("underspend.audit.memory_files.is_there", lambda path: looked.append(str(path)))
     memory_of(["/nowhere/to/be/found"])
     assert not {"/CLAUDE.md", "/CLAUDE.local.md"}.intersection(looked)
     assert "/nowhere/CLAUDE.md" in looked

@@ -131,8 +131,9 @@ class _Reader:
     def _named(self, folder: Path) -> list[Path]:
         if folder not in self._in_folder:
             own = folder / ".claude"
-            inner = [own / "CLAUDE.md", *_rules(own / "rules")] if own.is_dir() else []
-            self._in_folder[folder] = [folder / "CLAUDE.md", *inner, folder / _LOCAL]
+            inner = [own / "CLAUDE.md", *_rules(own / "rules")] if is_there(own) else []
+            found = [folder / "CLAUDE.md", *inner, folder / _LOCAL]
+            self._in_folder[folder] = [path for path in found if is_there(path)]
         return self._in_folder[folder]
 
     def _patterns(self, folder: Path | None) -> list[str]:
@@ -154,11 +155,10 @@ class _Walk:
 
     def follow(self, path: Path, *, excluded: Sequence[str], trusted: bool, hops: int = 0, by: str = "") -> None:
         """Read a file and what it imports. `trusted` files may import from anywhere."""
-        real = os.path.realpath(path)
-        if real in self.read or (excluded and is_excluded(path, excluded)):
+        if excluded and is_excluded(path, excluded):
             return
         known = self.reader.file(path)
-        if known is None or (hops and "\0" in known[0]):
+        if known is None or (hops and "\0" in known[0]) or (real := os.path.realpath(path)) in self.read:
             return
         self.read.add(real)
         name = str(path)
@@ -189,15 +189,14 @@ class _Repositories:
 
     def _look(self, folder: Path) -> tuple[Path | None, Path | None]:
         git = folder / ".git"
-        if git.is_dir():
-            return folder, folder
+        if not is_there(git):
+            return self.of(folder.parent) if folder.parent != folder else (None, None)
         said = read_text(git)
         if said is not None and said.startswith("gitdir:"):
             administered = Path(os.path.normpath(folder / said.removeprefix("gitdir:").strip()))
             if administered.parent.name == "worktrees" and administered.parent.parent.name == ".git":
                 return folder, administered.parent.parent.parent
-            return folder, folder
-        return self.of(folder.parent) if folder.parent != folder else (None, None)
+        return folder, folder
 
 
 class _Project(msgspec.Struct):
@@ -231,6 +230,11 @@ def _rules(folder: Path) -> list[Path]:
         below[:] = sorted(name for name in below if os.path.realpath(Path(where, name)) not in entered)
         found += [Path(where, name) for name in sorted(names) if name.endswith(".md")]
     return [path for path in found if (text := read_text(path)) is not None and not is_scoped(text)]
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything; not, where it may not be looked for."""
+    return os.path.exists(path)  # noqa: PTH110  # that of a Path raises where a folder may not be entered
 
 
 def read_text(path: Path) -> str | None:
