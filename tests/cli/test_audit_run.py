@@ -76,6 +76,26 @@ def test_how_the_gateway_saw_calls_being_paid(call, claude, filled, home):  # no
     assert json.loads(call("--json").output)["paying"]["plan"] == "plan"
 
 
+def test_shares_of_the_plans_limits_are_kept_and_shown(call, claude, filled, home):  # noqa: F811
+    end = "2026-11-20T15:00:00+00:00"
+    cached = {"fetchedAtMs": 1_795_171_000_000, "utilization": {"five_hour": {"utilization": 46, "resets_at": end}}}
+    (claude / ".claude.json").write_text(json.dumps({"cachedUsageUtilization": cached}))
+    expected = {
+        "used_percent": 46.0,
+        "at": "2026-11-20T10:36:40Z",
+        "resets_at": "2026-11-20T15:00:00Z",
+        "source": "Claude Code's own state",
+    }
+    assert json.loads(call("--json", "--no-keep").output)["quota"] == {"five_hour": expected}
+    assert not (home / "quota.jsonl").exists()
+    made = json.loads(call("--json").output)
+    assert made["quota"] == {"five_hour": expected}
+    assert [each["quota"] for each in made["blocks"]] == [expected]
+    (claude / ".claude.json").unlink()
+    assert json.loads(call("--json").output)["quota"] == {"five_hour": expected}
+    assert json.loads(call("--json", "--root", str(claude)).output)["quota"] == {}
+
+
 def test_folders_that_cannot_be_looked_into_are_listed(call, claude, filled, monkeypatch):  # noqa: F811
     from underspend.core.history import Place, Skipped
     from underspend.readers.claude_code import roots

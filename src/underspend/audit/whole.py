@@ -25,6 +25,7 @@ from underspend.audit.totals import Totals, merged
 from underspend.audit.trend import Forecast, Moment, Trend, forecast, looked_back_to, trend
 from underspend.core.advisor import Advisor, Finding, Surroundings
 from underspend.core.history import History, Skipped
+from underspend.core.quota import Share
 from underspend.pricing.catalogue import catalogue
 
 __all__ = ["Audit", "Choice", "Context", "audit", "looking_of", "pace_of", "summed"]
@@ -35,8 +36,9 @@ class Audit:
     """An audit. `groups` are by_day, by_session … by_category; `billed` the chosen replies oldest first.
 
     `first_at` and `last_at` are the times of the first and last reply, 0 without any. `day` is the day that `timeline`
-    shows: the dearest. `cut` are replies cut before their end, which no total holds. `replies` fetches the replies
-    themselves, which takes as long as the whole audit did when nothing of it was kept.
+    shows: the dearest. `quota` are readings of the plan's limits. `cut` are replies cut before their end, which no
+    total holds. `replies` fetches the replies themselves, which takes as long as the whole audit did when nothing of
+    it was kept.
     """
 
     days: Days
@@ -61,6 +63,7 @@ class Audit:
     files: int = 0
     skipped: Sequence[Skipped] = ()
     unknown: Mapping[str, int] = field(default_factory=dict)
+    quota: Sequence[Share] = ()
 
     @property
     def billed(self) -> Sequence[Billed]:
@@ -72,8 +75,8 @@ class Audit:
 class Context:
     """What an audit needs besides the history.
 
-    `overrides` are the user's own prices. `short` asks only for what the short report says: the bill, the findings,
-    the groups. All else stays empty.
+    `overrides` are the user's own prices, `quota` the readings of the plan's limits that there are. `short` asks only
+    for what the short report says: the bill, the findings, the groups. All else stays empty.
     """
 
     now: int
@@ -83,6 +86,7 @@ class Context:
     choice: Choice = field(default_factory=Choice)
     overrides: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     short: bool = False
+    quota: Sequence[Share] = ()
 
 
 def audit(history: History, context: Context, *, around: Surroundings | None = None) -> Audit:
@@ -146,6 +150,7 @@ def summed(
             (each for part in parts for each in part.skipped), key=lambda each: (each.place.file, each.place.line)
         ),
         unknown=_unknown(parts),
+        quota=context.quota,
         cut=all_cut(part.cut for part in parts),
         **_details(with_replies, context, groups, days, first_at),
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from underspend.audit.whole import Audit, Choice, Context
     from underspend.core.advisor import Surroundings
     from underspend.core.history import History
+    from underspend.core.quota import Share
 
 _DAY = 86_400_000_000
 _FILTERS = ("since", "until", "project", "model", "session")
@@ -118,7 +119,20 @@ class Run:
             overrides=self._settings.prices,
             short=self._short,
         )
-        return replace(made, paying=self._paying(around.settings)) if paying else made
+        return replace(made, paying=self._paying(around.settings), quota=self._quota()) if paying else made
+
+    def _quota(self) -> list[Share]:
+        """The readings of the plan's limits: those kept, and what the client was told last, which is kept too."""
+        if self._options.get("roots"):
+            return []
+        from underspend.readers.claude_code.quota import of_states
+        from underspend.stores.quota_log import QuotaLog
+
+        log, told = QuotaLog(self._settings.paths.quota), of_states(self._config_folders())
+        if self._options.get("no_keep"):
+            return [*log.shares(), *told]
+        log.note(told)
+        return log.shares()
 
     def _looking(self, around: Surroundings) -> Any:
         from underspend.audit.whole import looking_of

@@ -13,6 +13,7 @@ from underspend.core.errors import UnderspendError
 COMMANDS = {
     "audit": "where the money went and what to do, from Claude Code's transcripts",
     "lint": "what a CLAUDE.md costs and could do without",
+    "quota": "keep the shares of your plan's limits, as a status line command of Claude Code",
     "whatif": "what other policies would have cost you, on your own calls",
     "up": "run the gateway",
     "demo": "see a populated page without a key: a fake provider, real sessions",

@@ -1,4 +1,4 @@
-from reports.audit.reports import report, rich_report
+from reports.audit.reports import report
 from underspend.audit.explain_diff import Difference, Explained
 from underspend.reports.audit import sections
 
@@ -29,11 +29,6 @@ def test_questions():
 def test_the_day():
     made = text(sections.day(report()))
     assert "00:00–00:30  reading code" in made
-
-
-def test_blocks_are_shown_where_a_subscription_pays():
-    assert text(sections.blocks(report())) == ""
-    assert "2026-11-21 00:00" in text(sections.blocks(rich_report()))
 
 
 def test_trends_without_two_weeks():

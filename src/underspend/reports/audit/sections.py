@@ -128,36 +128,6 @@ def day(report: Audit) -> Lines:
     yield from grid(columns, rows, footer=[*footer, show(sum(each.cost for each in report.timeline))])
 
 
-def blocks(report: Audit) -> Lines:
-    """The five-hour blocks, where a subscription pays: the dearest and the newest."""
-    if not report.paying.plan.is_subscription or not report.blocks:
-        return
-    yield from heading("Five-hour blocks")
-    dearest = sorted(report.blocks, key=lambda each: -each.cost)[:_FEW]
-    chosen = sorted({*dearest, report.blocks[-1]}, key=lambda each: each.since)
-    most = max(each.cost for each in report.blocks)
-    rows = [
-        [
-            f"{report.days.clock(each.since):%Y-%m-%d %H:%M}",
-            f"{each.calls:,}",
-            figures.tokens(each.tokens),
-            show(each.cost),
-            figures.share(each.cost, most),
-        ]
-        for each in chosen
-    ]
-    columns = [
-        ("block from", "l"),
-        ("replies", "r"),
-        ("tokens", "r"),
-        ("API-equivalent", "r"),
-        ("of your dearest", "r"),
-    ]
-    yield from grid(columns, rows)
-    said = "Quota shares are not in transcripts: only Claude Code's status line and the gateway see them."
-    yield from prose(said, style=QUIET)
-
-
 def trends(report: Audit) -> Lines:
     """Week against week with causes of a rise, and the month's forecast."""
     found, ahead = report.trend, report.forecast

@@ -9,11 +9,13 @@ from underspend.audit.activity import Activity, Block
 from underspend.audit.explain_diff import Explained
 from underspend.audit.findings import Found, Ranked
 from underspend.audit.questions import Questions, Route
+from underspend.audit.quota import by_block, newest
 from underspend.audit.reconcile import Cause, Reconciled
 from underspend.audit.totals import Totals
 from underspend.audit.trend import Forecast, Trend
 from underspend.audit.whole import Audit
 from underspend.core.money import Money, to_usd
+from underspend.core.quota import Share
 from underspend.core.usage import Lane
 from underspend.reports.shapes import time_of
 
@@ -41,7 +43,8 @@ def audit_shape(report: Audit) -> Shape:
         "findings_total": _findings_total(report.found),
         "questions": questions_shape(report.questions),
         "timeline": {"day": report.day, "activities": [_activity(each) for each in report.timeline]},
-        "blocks": [_block(each) for each in report.blocks],
+        "blocks": _blocks(report),
+        "quota": {window.value: share_shape(share) for window, share in newest(report.quota).items()},
         "trend": _trend(report.trend),
         "forecast": _forecast(report.forecast),
         "reconciliation": [_reconciled(each) for each in report.reconciled],
@@ -157,7 +160,22 @@ def _activity(each: Activity) -> Shape:
     }
 
 
-def _block(each: Block) -> Shape:
+def _blocks(report: Audit) -> list[Shape]:
+    known = by_block(report.blocks, report.quota)
+    return [_block(each, known.get(each.since)) for each in report.blocks]
+
+
+def share_shape(share: Share) -> Shape:
+    """A reading of a plan's limit: who was told what, and when."""
+    return {
+        "used_percent": share.used_percent,
+        "at": time_of(share.at),
+        "resets_at": time_of(share.resets_at),
+        "source": share.source,
+    }
+
+
+def _block(each: Block, share: Share | None) -> Shape:
     return {
         "since": time_of(each.since),
         "until": time_of(each.until),
@@ -165,6 +183,7 @@ def _block(each: Block) -> Shape:
         "requests": each.calls,
         "tokens": each.tokens,
         "cost_usd": usd(each.cost),
+        "quota": share_shape(share) if share else None,
     }
 
 
