@@ -8,14 +8,14 @@ def block(since):
     return Block(since=since, until=since + 5 * HOUR, last=since + HOUR, calls=1, tokens=1, cost=1)
 
 
-def share(at, resets, used=10.0, window=Window.FIVE_HOURS):
-    return Share(window=window, at=at, used_percent=used, resets_at=resets, source="who")
+def share(at, resets, used=100, window=Window.FIVE_HOURS):
+    return Share(window=window, at=at, used_permille=used, resets_at=resets, source="who")
 
 
 def test_the_last_reading_in_a_block_is_its_share():
     two = [block(START), block(START + 6 * HOUR)]
-    said = share(START + 2 * HOUR, START + 5 * HOUR + 20 * MINUTE, 30.0)
-    earlier = share(START + HOUR, START + 5 * HOUR + 20 * MINUTE, 20.0)
+    said = share(START + 2 * HOUR, START + 5 * HOUR + 20 * MINUTE, 300)
+    earlier = share(START + HOUR, START + 5 * HOUR + 20 * MINUTE, 200)
     assert by_block(two, [said, earlier]) == {START: said}
 
 
@@ -33,7 +33,7 @@ def test_seven_days_are_no_block():
 
 
 def test_the_newest_of_each_window_and_whether_it_runs():
-    old, new = share(START, START + HOUR), share(START + 1, START + HOUR, 11.0)
+    old, new = share(START, START + HOUR), share(START + 1, START + HOUR, 110)
     week = share(START, START + 2 * DAY, window=Window.SEVEN_DAYS)
     assert newest([new, week, old]) == {Window.FIVE_HOURS: new, Window.SEVEN_DAYS: week}
     assert is_running(new, START + 1)

@@ -19,7 +19,7 @@ SAID = json.dumps(
 def test_a_status_line_of_shares_that_are_kept(run, home):
     assert run("quota", text=SAID).stdout == "5 h 46.2% · 7 d 12%\n"
     kept = [json.loads(line) for line in (home / "quota.jsonl").read_text().splitlines()]
-    assert [(each["window"], each["used_percent"]) for each in kept] == [("five_hour", 46.2), ("seven_day", 12.0)]
+    assert [(each["window"], each["used_permille"]) for each in kept] == [("five_hour", 462), ("seven_day", 120)]
     run("quota", text=SAID)
     assert len((home / "quota.jsonl").read_text().splitlines()) == 2
 

@@ -5,8 +5,8 @@ from underspend.stores import quota_log
 from underspend.stores.quota_log import QuotaLog
 
 
-def share(used=10.0, at=1, resets=100, window=Window.FIVE_HOURS):
-    return Share(window=window, at=at, used_percent=used, resets_at=resets, source="who")
+def share(used=100, at=1, resets=100, window=Window.FIVE_HOURS):
+    return Share(window=window, at=at, used_permille=used, resets_at=resets, source="who")
 
 
 def test_readings_are_kept_oldest_first(tmp_path):
@@ -21,9 +21,9 @@ def test_only_what_is_news_is_kept(tmp_path):
     log = QuotaLog(tmp_path / "q")
     log.note([share(at=5)])
     log.note([share(at=6)])
-    log.note([share(at=4, used=50.0)])
+    log.note([share(at=4, used=500)])
     assert log.shares() == [share(at=5)]
-    log.note([share(at=7, used=11.0), share(at=8, used=0.0, resets=200)])
+    log.note([share(at=7, used=110), share(at=8, used=0, resets=200)])
     assert [each.at for each in log.shares()] == [5, 7, 8]
 
 
@@ -46,8 +46,8 @@ def test_a_long_file_keeps_what_each_window_came_to(tmp_path, monkeypatch):
     monkeypatch.setattr(quota_log, "_MOST_BYTES", 2000)
     log = QuotaLog(tmp_path / "q")
     for at in range(1, 61):
-        log.note([share(used=float(at), at=at, resets=100 + at // 20)])
+        log.note([share(used=at, at=at, resets=100 + at // 20)])
     assert (tmp_path / "q").stat().st_size <= 2000
-    last = {each.resets_at: each.used_percent for each in log.shares()}
-    assert last == {100: 19.0, 101: 39.0, 102: 59.0, 103: 60.0}
+    last = {each.resets_at: each.used_permille for each in log.shares()}
+    assert last == {100: 19, 101: 39, 102: 59, 103: 60}
     assert list(tmp_path.iterdir()) == [tmp_path / "q"]

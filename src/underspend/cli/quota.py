@@ -46,7 +46,7 @@ def command(command_: Sequence[str]) -> None:
     log.note(shares)
     if command_:
         raise SystemExit(_pass_on(command_, raw))
-    click.echo(" · ".join(f"{_NAMES[each.window]} {each.used_percent:g}%" for each in shares))
+    click.echo(" · ".join(f"{_NAMES[each.window]} {each.used_permille / 10:g}%" for each in shares))
 
 
 def _pass_on(command_: Sequence[str], raw: bytes) -> int:
@@ -63,6 +63,6 @@ def _show(shares: Sequence[Share]) -> None:
     for window, share in sorted(found.items()):
         at, end = (datetime.fromtimestamp(each // 1_000_000, UTC) for each in (share.at, share.resets_at))
         said = f"at {at:%Y-%m-%d %H:%M} UTC ({share.source}); resets {end:%Y-%m-%d %H:%M} UTC"
-        click.echo(f"{_NAMES[window]}  {share.used_percent:g}%  {said}")
+        click.echo(f"{_NAMES[window]}  {share.used_permille / 10:g}%  {said}")
     if not found:
         click.echo(_NONE_KNOWN)

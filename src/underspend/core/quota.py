@@ -15,7 +15,7 @@ class Window(StrEnum):
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a window's limit that was used at a time, in percent (above 100 where more was allowed).
+    """The part of a window's limit that was used at a time, in thousandths (above 1,000 where more was allowed).
 
     `at` and `resets_at` are in microseconds since the epoch; `resets_at` is when the window ends. `source` says in
     words who was told.
@@ -23,6 +23,6 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
     window: Window
     at: int
-    used_percent: float
+    used_permille: int
     resets_at: int
     source: str

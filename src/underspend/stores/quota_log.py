@@ -71,5 +71,5 @@ def _in_time(share: Share) -> tuple[int, Window]:
 def _is_news(share: Share, before: Share | None) -> bool:
     if before is None:
         return True
-    same = (share.used_percent, share.resets_at) == (before.used_percent, before.resets_at)
+    same = (share.used_permille, share.resets_at) == (before.used_permille, before.resets_at)
     return share.at > before.at and not same

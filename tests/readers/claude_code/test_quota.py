@@ -15,13 +15,13 @@ LIMITS = {
 
 
 def share(window, used, resets, at=AT, source=STATUS_LINE):
-    return Share(window=window, at=at, used_percent=used, resets_at=resets, source=source)
+    return Share(window=window, at=at, used_permille=used, resets_at=resets, source=source)
 
 
 def test_what_a_status_line_is_told():
     assert of_status_line(json.dumps({"session_id": "s", "rate_limits": LIMITS}).encode(), AT) == [
-        share(Window.FIVE_HOURS, 46.2, 1_795_140_000_000_000),
-        share(Window.SEVEN_DAYS, 12, 1_795_600_000_000_000),
+        share(Window.FIVE_HOURS, 462, 1_795_140_000_000_000),
+        share(Window.SEVEN_DAYS, 120, 1_795_600_000_000_000),
     ]
 
 
@@ -69,7 +69,7 @@ def state(folder, **cached):
 def test_what_the_client_keeps(tmp_path):
     window = {"utilization": 46, "resets_at": "2026-11-20T04:49:59.665316+00:00", "limit_dollars": None}
     state(tmp_path, fetchedAtMs=AT // 1000, utilization={"five_hour": window, "seven_day": None})
-    expected = [share(Window.FIVE_HOURS, 46, 1_795_150_199_665_000, source=STATE)]
+    expected = [share(Window.FIVE_HOURS, 460, 1_795_150_199_665_000, source=STATE)]
     assert of_states([tmp_path]) == expected
     (tmp_path / ".claude").mkdir()
     assert of_states([tmp_path / ".claude", tmp_path / "gone"]) == expected

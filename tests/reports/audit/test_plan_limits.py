@@ -13,8 +13,8 @@ def text(made):
     return "\n".join(lines)
 
 
-def share(at, resets, used=46.2, window=Window.FIVE_HOURS):
-    return Share(window=window, at=at, used_percent=used, resets_at=resets, source="Claude Code's status line")
+def share(at, resets, used=462, window=Window.FIVE_HOURS):
+    return Share(window=window, at=at, used_permille=used, resets_at=resets, source="Claude Code's status line")
 
 
 def test_blocks_are_shown_where_a_subscription_pays():
@@ -34,7 +34,7 @@ def test_where_no_share_is_known_it_is_said_how_to_know():
 def test_a_share_is_shown_with_its_time_and_source():
     known = [
         share(START + DAY + HOUR, START + DAY + 5 * HOUR),
-        share(START + DAY + HOUR, START + 3 * DAY, 12.0, Window.SEVEN_DAYS),
+        share(START + DAY + HOUR, START + 3 * DAY, 120, Window.SEVEN_DAYS),
     ]
     made = text(replace(rich_report(), quota=known))
     assert "46.2% at 01:00" in made

@@ -73,7 +73,7 @@ def _shares(said: Any, name: str, at: int, source: str) -> Iterator[Share]:
         used = _number(each.get(name)) if isinstance(each, Mapping) else None
         end = _instant(each.get("resets_at")) if isinstance(each, Mapping) else None
         if used is not None and end is not None and 0 <= used <= _MOST_PERCENT:
-            yield Share(window=window, at=at, used_percent=round(used, 1), resets_at=end, source=source)
+            yield Share(window=window, at=at, used_permille=round(used * 10), resets_at=end, source=source)
 
 
 def _instant(said: Any) -> int | None:

@@ -63,7 +63,7 @@ def _row(report: Audit, each: Block, most: int, known: Mapping[int, Share]) -> l
         figures.share(each.cost, most),
     ]
     share = known.get(each.since)
-    said = "·" if share is None else f"{share.used_percent:g}% at {report.days.clock(share.at):%H:%M}"
+    said = "·" if share is None else f"{share.used_permille / 10:g}% at {report.days.clock(share.at):%H:%M}"
     return [*cells, said] if known else cells
 
 
@@ -71,4 +71,4 @@ def _said(report: Audit, window: Window, share: Share) -> str:
     name = "five-hour" if window is Window.FIVE_HOURS else "seven-day"
     at, end = (f"{report.days.clock(each):%Y-%m-%d %H:%M}" for each in (share.at, share.resets_at))
     resets = f"which {'resets' if is_running(share, report.now) else 'was over'} {end}"
-    return f"Last known of the {name} limit: {share.used_percent:g}% at {at} ({share.source}), {resets}."
+    return f"Last known of the {name} limit: {share.used_permille / 10:g}% at {at} ({share.source}), {resets}."

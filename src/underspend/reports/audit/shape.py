@@ -168,7 +168,7 @@ def _blocks(report: Audit) -> list[Shape]:
 def share_shape(share: Share) -> Shape:
     """A reading of a plan's limit: who was told what, and when."""
     return {
-        "used_percent": share.used_percent,
+        "used_percent": share.used_permille / 10,
         "at": time_of(share.at),
         "resets_at": time_of(share.resets_at),
         "source": share.source,
