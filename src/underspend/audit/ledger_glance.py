@@ -1,4 +1,4 @@
-"""Two things that every audit asks of Underspend's own ledger, without the seconds that opening it in earnest takes.
+"""What every audit asks of Underspend's own ledger, without the seconds that opening it in earnest takes.
 
 A SQLite ledger is looked at with Python's own `sqlite3`; to import SQLAlchemy takes longer than a whole audit of which
 everything is kept. Nothing is written, and what cannot be read is not there.
@@ -8,11 +8,26 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from underspend.audit.gateway_side import Seen
 
 _SQLITE = "sqlite:///"
+# Ids of rows from transcripts begin with t and those of the gateway's calls with none such: so the few calls of a
+# gateway are found among many transcripts' by the index of the ids.
+_CALLS = """
+SELECT calls.message_id, calls.request_id, calls.started_at, calls.ended_at, calls.cost_pico, calls.role, calls.outcome,
+    calls.session, COALESCE(calls.project, sessions.project), sessions.directory,
+    COALESCE(calls.model_served, calls.model_sent, calls.model_asked), calls.evidence
+FROM calls LEFT JOIN sessions ON sessions.session = calls.session
+WHERE (calls.id < 't' OR calls.id >= 'u') AND calls.endpoint <> 'transcript' AND calls.state <> 'open'
+    AND calls.started_at >= :since AND calls.started_at < :until
+ORDER BY calls.started_at, calls.id
+"""
 _BILLING = "SELECT DISTINCT billing FROM calls WHERE endpoint <> 'transcript' AND billing IS NOT NULL"
 
 
@@ -48,13 +63,32 @@ def billing(url: str) -> Iterator[str]:
         engine.dispose()
 
 
-def _rows(url: str, query: str) -> list[tuple[object, ...]] | None:
+def gateway_calls(url: str, since: int, until: int) -> list[Seen]:
+    """The calls that the gateway saw begin in a stretch of time (µs, `until` excluded) and end."""
+    from underspend.audit.gateway_side import Seen
+
+    period = {"since": since, "until": until}
+    if _file(url) is not None:
+        return list(map(Seen._make, _rows(url, _CALLS, period) or ()))
+    from sqlalchemy import text
+
+    from underspend.stores.database import open_database
+
+    engine = open_database(url)
+    try:
+        with engine.connect() as connection:
+            return list(map(Seen._make, connection.execute(text(_CALLS), period)))
+    finally:
+        engine.dispose()
+
+
+def _rows(url: str, query: str, values: Mapping[str, int] | None = None) -> list[Any] | None:
     file = _file(url)
     if file is None or not file.exists():
         return None
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
-            return connection.execute(query).fetchall()
+            return connection.execute(query, values or {}).fetchall()
     except sqlite3.Error:
         return None
 

@@ -20,6 +20,7 @@ from underspend.audit.choice import Choice
 from underspend.audit.days import Days
 from underspend.audit.findings import Claims, claimed
 from underspend.audit.groups import Cells, by_kind, cells
+from underspend.audit.numbered import packed
 from underspend.audit.questions import Asked, asked
 from underspend.audit.rates import CatalogueRates
 from underspend.audit.reconcile import Cause, Told, cut_replies, told
@@ -35,7 +36,8 @@ class Part(msgspec.Struct, array_like=True, gc=False):
 
     `replies` counts all of its replies, chosen or not, `spent` is what those of the chosen sessions and time cost.
     `windows` and `moments` are packed, since only those of a day and of a few weeks are looked at. `facts` are those
-    of the advisors by their names, each packed as it says; `faults` say how those failed that did.
+    of the advisors by their names, each packed as it says; `faults` say how those failed that did. `numbered` are its
+    chosen replies as numbers.
     """
 
     first_at: int
@@ -56,6 +58,7 @@ class Part(msgspec.Struct, array_like=True, gc=False):
     files: int
     skipped: list[Skipped]
     unknown: dict[str, int]
+    numbered: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,7 @@ def part_of(history: History, looking: Looking) -> Part:
         files=len(history.files),
         skipped=history.skipped,
         unknown=history.unknown,
+        numbered=packed(billed),
         **_places(history, billed, looking),
     )
 

@@ -15,6 +15,7 @@ from underspend.audit.bills import Billed, price
 from underspend.audit.choice import Choice
 from underspend.audit.days import Days
 from underspend.audit.findings import Fault, Found, Pace, rank
+from underspend.audit.gateway_side import BothSides
 from underspend.audit.groups import added, grouped
 from underspend.audit.part import Looking, Part, part_of
 from underspend.audit.plan import Paying, Plan
@@ -36,7 +37,8 @@ class Audit:
     """An audit. `groups` are by_day, by_session … by_category; `billed` the chosen replies oldest first.
 
     `first_at` and `last_at` are the times of the first and last reply, 0 without any. `day` is the day that `timeline`
-    shows: the dearest. `quota` are readings of the plan's limits. `cut` are replies cut before their end, which no
+    shows: the dearest. `quota` are readings of the plan's limits. `gateway` is what
+    the gateway's ledger holds of the same time, None where nothing. `cut` are replies cut before their end, which no
     total holds. `replies` fetches the replies themselves, which takes as long as the whole audit did when nothing of
     it was kept.
     """
@@ -64,6 +66,7 @@ class Audit:
     skipped: Sequence[Skipped] = ()
     unknown: Mapping[str, int] = field(default_factory=dict)
     quota: Sequence[Share] = ()
+    gateway: BothSides | None = None
 
     @property
     def billed(self) -> Sequence[Billed]:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from underspend.audit.bills import Billed
+    from underspend.audit.gateway_side import BothSides, Seen
     from underspend.audit.kept import Kept
+    from underspend.audit.part import Part
     from underspend.audit.parting import Parted
     from underspend.audit.plan import Paying
     from underspend.audit.whole import Audit, Choice, Context
@@ -73,7 +75,26 @@ class Run:
             return None
         from underspend.audit.whole import summed
 
-        return summed(parts, self._context(made.around), made.around, self._replies)
+        report = summed(parts, self._context(made.around), made.around, self._replies)
+        return report if self._short else replace(report, gateway=self._beside_gateway(report, parts))
+
+    def _beside_gateway(self, report: Audit, parts: Sequence[Part]) -> BothSides | None:
+        """The same time in the gateway's ledger; None where there is nothing, or none is to be used."""
+        if not self._uses_ledger:
+            return None
+        from underspend.audit.gateway_side import both_sides, period_of
+        from underspend.audit.ledger_glance import gateway_calls
+        from underspend.audit.numbered import unpacked
+
+        choice = self._choice()
+        seen: Sequence[Seen] = ()
+        with contextlib.suppress(StoreError):
+            seen = gateway_calls(self._settings.ledger.url, *period_of(choice, report.first_at, self._now))
+        if not seen:
+            return None
+        replies = unpacked(part.numbered for part in parts)
+        sessions = report.groups["by_session"].keys()
+        return both_sides(seen, replies, choice, first_at=report.first_at, sessions=sessions)
 
     def nothing(self) -> Audit:
         """The audit of no reply."""

@@ -168,6 +168,32 @@ def reconciliation(report: Audit) -> Lines:
     yield from grid([("what the transcripts lack", "l"), ("calls", "r"), ("dollars", "r")], rows)
 
 
+def gateway(report: Audit) -> Lines:
+    """The gateway's ledger beside the transcripts."""
+    found = report.gateway
+    if found is None:
+        return
+    yield from heading("Transcripts and the gateway's ledger, each reply once")
+    rows = [["in both", f"{found.both:,}", show(found.transcripts), show(found.gateway)]]
+    rows += [
+        [f"only in transcripts: {each.what}", f"{each.calls:,}", show(each.cost), "·"]
+        for each in (found.past, found.before)
+        if each.calls
+    ]
+    for each in found.only_gateway:
+        name = f"only in the gateway: {each.what}{' (estimated)' if each.estimated else ''}"
+        rows.append([name, f"{each.calls:,}", "·", show(each.cost)])
+    calls = found.both + sum(each.calls for each in (found.past, found.before, *found.only_gateway))
+    ours = found.transcripts + found.past.cost + found.before.cost
+    billed = found.gateway + sum(each.cost for each in found.only_gateway)
+    columns = [("where", "l"), ("replies", "r"), ("transcripts", "r"), ("gateway", "r")]
+    yield from grid(columns, rows, footer=["total", f"{calls:,}", show(ours), show(billed)])
+    alone = sum(each.cost for each in found.only_gateway)
+    if alone:
+        said = f"{show(alone)} that only the gateway saw was billed too and is in no total of this report."
+        yield from prose(said, style=QUIET)
+
+
 def reading(report: Audit) -> Lines:
     """What was read and what could not be."""
     yield Line("")

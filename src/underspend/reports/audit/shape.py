@@ -8,6 +8,7 @@ from typing import Any
 from underspend.audit.activity import Activity, Block
 from underspend.audit.explain_diff import Explained
 from underspend.audit.findings import Found, Ranked
+from underspend.audit.gateway_side import BothSides, Only
 from underspend.audit.questions import Questions, Route
 from underspend.audit.quota import by_block, newest
 from underspend.audit.reconcile import Cause, Reconciled
@@ -48,6 +49,7 @@ def audit_shape(report: Audit) -> Shape:
         "trend": _trend(report.trend),
         "forecast": _forecast(report.forecast),
         "reconciliation": [_reconciled(each) for each in report.reconciled],
+        "gateway": gateway_shape(report.gateway) if report.gateway else None,
         "not_in_totals": [_cause(report.cut)] if report.cut else [],
         "files": report.files,
         "skipped": [{"file": each.place.file, "line": each.place.line, "why": each.why} for each in report.skipped],
@@ -218,6 +220,29 @@ def _reconciled(each: Reconciled) -> Shape:
         "transcripts_usd": usd(each.transcripts),
         "difference_usd": usd(each.client - each.transcripts),
         "causes": [_cause(cause) for cause in each.causes],
+    }
+
+
+def gateway_shape(sides: BothSides) -> Shape:
+    """The gateway's ledger of the same time against the transcripts; each reply is on one line."""
+    return {
+        "since": time_of(sides.since),
+        "in_both": {
+            "requests": sides.both,
+            "transcripts_usd": usd(sides.transcripts),
+            "gateway_usd": usd(sides.gateway),
+        },
+        "only_in_transcripts": [_only(each) for each in (sides.past, sides.before)],
+        "only_in_gateway": [_only(each) for each in sides.only_gateway],
+    }
+
+
+def _only(each: Only) -> Shape:
+    return {
+        "what": each.what,
+        "requests": each.calls,
+        "cost_usd": usd(each.cost),
+        "cost_usd_estimated": usd(each.estimated),
     }
 
 

@@ -59,6 +59,7 @@ def full(report: Audit) -> Lines:
     yield from blocks(report)
     yield from sections.trends(report)
     yield from sections.reconciliation(report)
+    yield from sections.gateway(report)
     yield from sections.reading(report)
 
 
