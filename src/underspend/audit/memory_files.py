@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -39,16 +38,18 @@ def managed_file(platform: str) -> Path:
     return Path(_MANAGED.get(platform, "/etc/claude-code/CLAUDE.md"))
 
 
-@dataclass(frozen=True, slots=True)
 class Memory:
     """`texts` by path, in the order in which they were met, and the folders whose sessions read each at their start.
 
     `readers` is None for a file that all sessions read. `named_by` says of an imported file which file named it first.
     """
 
-    texts: dict[str, str] = field(default_factory=dict)
-    readers: dict[str, frozenset[str] | None] = field(default_factory=dict)
-    named_by: dict[str, str] = field(default_factory=dict)
+    __slots__ = ("named_by", "readers", "texts")
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.readers: dict[str, frozenset[str] | None] = {}
+        self.named_by: dict[str, str] = {}
 
 
 def memory_of(
@@ -91,7 +92,7 @@ class _Reader:
     def read_in(self, folder: Path | None, memory: Memory) -> list[str]:
         """The files that a session in a folder reads at its start; None for what every session reads."""
         excluded = self._patterns(folder)
-        walk = _Walk(self, folder, memory, [], set())
+        walk = _Walk(self, folder, memory)
         if self._managed is not None:
             walk.follow(self._managed, excluded=(), trusted=False)
         for path in self._users:
@@ -143,37 +144,35 @@ class _Reader:
         return [each for found in said if isinstance(found, list) for each in found if isinstance(each, str)]
 
 
-@dataclass(frozen=True, slots=True)
 class _Walk:
     """One session's reading: every file once, however it is named."""
 
-    reader: _Reader
-    folder: Path | None
-    memory: Memory
-    found: list[str]
-    read: set[str]
+    def __init__(self, reader: _Reader, folder: Path | None, memory: Memory) -> None:
+        self._reader, self._folder, self._memory = reader, folder, memory
+        self._read: set[str] = set()
+        self.found: list[str] = []
 
     def follow(self, path: Path, *, excluded: Sequence[str], trusted: bool, hops: int = 0, by: str = "") -> None:
         """Read a file and what it imports. `trusted` files may import from anywhere."""
         if excluded and is_excluded(path, excluded):
             return
-        known = self.reader.file(path)
-        if known is None or (hops and "\0" in known[0]) or (real := os.path.realpath(path)) in self.read:
+        known = self._reader.file(path)
+        if known is None or (hops and "\0" in known[0]) or (real := os.path.realpath(path)) in self._read:
             return
-        self.read.add(real)
+        self._read.add(real)
         name = str(path)
         text, imports = known
         self.found.append(name)
-        self.memory.texts.setdefault(name, text)
+        self._memory.texts.setdefault(name, text)
         if by:
-            self.memory.named_by.setdefault(name, by)
+            self._memory.named_by.setdefault(name, by)
         for each in imports if hops < _HOPS else ():
             target = Path(os.path.normpath(each))
-            if trusted or self._is_inside(target) or self.reader.is_agreed(self.folder):
+            if trusted or self._is_inside(target) or self._reader.is_agreed(self._folder):
                 self.follow(target, excluded=excluded, trusted=trusted, hops=hops + 1, by=name)
 
     def _is_inside(self, path: Path) -> bool:
-        return self.folder is not None and path.is_relative_to(self.folder)
+        return self._folder is not None and path.is_relative_to(self._folder)
 
 
 class _Repositories:

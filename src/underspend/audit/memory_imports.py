@@ -13,12 +13,13 @@ from pathlib import Path
 
 from underspend.advisors.memory_text import rows_of
 
-_CODE_SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
-_COMMENT = re.compile(r"<!--.*?-->")
-_IMPORT = re.compile(r"(?:^|\s)@((?:[^\s\\]|\\ )+)")
-_PLAIN_START = re.compile(r"[A-Za-z0-9._-]")
-_SCOPE = re.compile(r"paths\s*:")
-_GLOB_PART = re.compile(r"\*\*/|\*\*|\*|\?|\[[^\]/]+\]|\{[^{}]*\}|.", re.DOTALL)
+# Patterns are compiled where they are needed: most audits need none, and each takes as long as reading ten files.
+_CODE_SPAN = r"(`+)(?!`).+?(?<!`)\1(?!`)"
+_COMMENT = r"<!--.*?-->"
+_IMPORT = r"(?:^|\s)@((?:[^\s\\]|\\ )+)"
+_PLAIN_START = r"[A-Za-z0-9._-]"
+_SCOPE = r"paths\s*:"
+_GLOB_PART = r"(?s)\*\*/|\*\*|\*|\?|\[[^\]/]+\]|\{[^{}]*\}|."
 _OF_GLOB = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
@@ -27,8 +28,8 @@ def imports_of(text: str, folder: Path, home: Path) -> Iterator[Path]:
     for row in rows_of(text):
         if row.fenced or row.hidden or "@" not in row.text:
             continue
-        plain = _COMMENT.sub(" ", _CODE_SPAN.sub(" ", row.text))
-        for found in _IMPORT.findall(plain):
+        plain = re.sub(_COMMENT, " ", re.sub(_CODE_SPAN, " ", row.text))
+        for found in re.findall(_IMPORT, plain):
             name = found.partition("#")[0].replace("\\ ", " ")
             path = _path(name, folder, home)
             if path is not None:
@@ -40,7 +41,7 @@ def _path(name: str, folder: Path, home: Path) -> Path | None:
         return home / name[2:]
     if name.startswith("/"):
         return Path(name) if name.strip("/") else None
-    return folder / name if _PLAIN_START.match(name) and "\0" not in name else None
+    return folder / name if re.match(_PLAIN_START, name) and "\0" not in name else None
 
 
 def is_scoped(text: str) -> bool:
@@ -51,7 +52,7 @@ def is_scoped(text: str) -> bool:
     for line in lines[1:]:
         if line.rstrip() == "---":
             return False
-        if _SCOPE.match(line):
+        if re.match(_SCOPE, line):
             return True
     return False
 
@@ -64,7 +65,7 @@ def is_excluded(path: Path, patterns: Iterable[str]) -> bool:
 
 @cache
 def _glob(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(map(_translated, _GLOB_PART.findall(pattern))), re.DOTALL)
+    return re.compile("".join(map(_translated, re.findall(_GLOB_PART, pattern))), re.DOTALL)
 
 
 def _translated(part: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,7 +15,6 @@ from underspend.audit.bills import Billed, price
 from underspend.audit.choice import Choice
 from underspend.audit.days import Days
 from underspend.audit.findings import Fault, Found, Pace, rank
-from underspend.audit.gateway_side import BothSides
 from underspend.audit.groups import added, grouped
 from underspend.audit.part import Looking, Part, part_of
 from underspend.audit.plan import Paying, Plan
@@ -26,8 +25,11 @@ from underspend.audit.totals import Totals, merged
 from underspend.audit.trend import Forecast, Moment, Trend, forecast, looked_back_to, trend
 from underspend.core.advisor import Advisor, Finding, Surroundings
 from underspend.core.history import History, Skipped
-from underspend.core.quota import Share
 from underspend.pricing.catalogue import catalogue
+
+if TYPE_CHECKING:
+    from underspend.audit.gateway_side import BothSides
+    from underspend.core.quota import Share
 
 __all__ = ["Audit", "Choice", "Context", "audit", "looking_of", "pace_of", "summed"]
 

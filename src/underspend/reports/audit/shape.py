@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from underspend.audit.activity import Activity, Block
 from underspend.audit.explain_diff import Explained
 from underspend.audit.findings import Found, Ranked
-from underspend.audit.gateway_side import BothSides, Only
 from underspend.audit.questions import Questions, Route
 from underspend.audit.quota import by_block, newest
 from underspend.audit.reconcile import Cause, Reconciled
@@ -16,9 +15,12 @@ from underspend.audit.totals import Totals
 from underspend.audit.trend import Forecast, Trend
 from underspend.audit.whole import Audit
 from underspend.core.money import Money, to_usd
-from underspend.core.quota import Share
 from underspend.core.usage import Lane
 from underspend.reports.shapes import time_of
+
+if TYPE_CHECKING:
+    from underspend.audit.gateway_side import BothSides, Only
+    from underspend.core.quota import Share
 
 Shape = dict[str, Any]
 VERSION = 1
