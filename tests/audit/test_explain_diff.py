@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -118,6 +119,8 @@ def test_what_has_no_cause_is_said_to_have_none():
         ("sessions", "s"),
         ("sessions", "s-one"),
         ("weekly", "2026-11-16"),
+        ("weekly", "2026-11-15"),
+        ("weekly", "2026-11-20"),
         ("monthly", "2026-11"),
         ("daily", "2026-11-20"),
     ],
@@ -158,3 +161,15 @@ def test_what_no_model_of_a_block_explains_is_said():
 def test_no_block_holds_nested_replies():
     found = explained(reply("m", usage=ONE, nested=True), kind="blocks", theirs=[])
     assert causes(found) == {module.NESTED: FOUR_MILS}
+
+
+@pytest.mark.parametrize(
+    ("first", "begins"), [(0, "2026-11-16"), (6, "2026-11-15"), (4, "2026-11-20"), (5, "2026-11-14")]
+)
+def test_weeks_begin_with_any_day(first, begins):
+    assert module.week_of(date(2026, 11, 20), first) == date.fromisoformat(begins)
+
+
+def test_weeks_that_say_nothing_begin_on_sunday():
+    found = explained(reply("m", usage=ONE), kind="weekly", theirs=[figures(row="some week")])
+    assert set(causes(found)) == {module.ABSENT, module.MORE}

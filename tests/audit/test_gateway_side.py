@@ -14,6 +14,7 @@ from underspend.audit.gateway_side import (
     Seen,
     both_sides,
     period_of,
+    rows_of_both_sides,
 )
 from underspend.audit.numbered import Numbered, number_of
 
@@ -165,3 +166,14 @@ def test_every_reply_and_every_dollar_is_on_one_line(calls, told):
     if all(each.started_at >= first - 10 * MINUTE for each in calls):
         assert counted == sum(each.cost for each in calls)
     msgspec.json.encode(found)
+
+
+def test_the_lines_that_are_shown():
+    calls = [seen(), seen("x", outcome="cut", evidence="estimated"), seen("y", role="compaction", cost=9)]
+    found = compared(calls, [reply(), reply("old", at=START - DAY, cost=1)])
+    assert rows_of_both_sides(found) == [
+        ("in both", 1, 5, 5),
+        ("only in transcripts: before the gateway's first call", 1, 1, None),
+        ("only in the gateway: compaction calls", 1, None, 9),
+        ("only in the gateway: replies cut before their end (estimated)", 1, None, 5),
+    ]

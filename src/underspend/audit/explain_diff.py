@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from functools import cache
 from importlib import resources
 from itertools import combinations
@@ -47,6 +49,7 @@ ROUNDING = "rounding of ccusage's floats"
 _UNEXPLAINED = (COUNTED, PRICES)
 _CENT_FRACTION = 10**6
 _MANY_MODELS = 12
+_SUNDAY = 6
 
 
 class _Habits(msgspec.Struct, frozen=True):
@@ -132,9 +135,23 @@ def _row(export: Export, days: Days) -> Callable[[Billed], str]:
         rows = {each.row for each in export.figures}
         return lambda each: stem if (stem := Path(each.reply.place.file).stem) in rows else each.line.session
     if export.kind == "weekly":
-        return lambda each: days.week(each.reply.at).isoformat()
+        first = _first_weekday(export)
+        return lambda each: week_of(days.date(each.reply.at), first).isoformat()
     length = len("2026-11") if export.kind == "monthly" else len("2026-11-20")
     return lambda each: days.day(each.reply.at)[:length]
+
+
+def _first_weekday(export: Export) -> int:
+    """The day that the export's weeks begin with, Monday is 0; Sunday unless it says otherwise, as ccusage has it."""
+    for each in export.figures:
+        with suppress(ValueError):
+            return date.fromisoformat(each.row).weekday()
+    return _SUNDAY
+
+
+def week_of(day: date, first: int) -> date:
+    """The first day of the week that a day is in."""
+    return day - timedelta(days=(day.weekday() - first) % 7)
 
 
 def _model_name(each: Billed) -> str:

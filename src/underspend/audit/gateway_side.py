@@ -71,6 +71,29 @@ class BothSides(msgspec.Struct, frozen=True, kw_only=True):
     only_gateway: tuple[Only, ...]
 
 
+class Row(NamedTuple):
+    """One line of the comparison as it is shown; None where a side holds nothing of it."""
+
+    where: str
+    calls: int
+    transcripts: Money | None
+    gateway: Money | None
+
+
+def rows_of_both_sides(sides: BothSides) -> list[Row]:
+    """The lines of a comparison: what both hold, then what only transcripts, then what only the gateway."""
+    rows = [Row("in both", sides.both, sides.transcripts, sides.gateway)]
+    rows += [
+        Row(f"only in transcripts: {each.what}", each.calls, each.cost, None)
+        for each in (sides.past, sides.before)
+        if each.calls
+    ]
+    for each in sides.only_gateway:
+        said = " (estimated)" if each.estimated else ""
+        rows.append(Row(f"only in the gateway: {each.what}{said}", each.calls, None, each.cost))
+    return rows
+
+
 def period_of(choice: Choice, first_at: int, now: int) -> tuple[int, int]:
     """From when until when (µs) calls of the gateway are asked for.
 

@@ -173,21 +173,17 @@ def gateway(report: Audit) -> Lines:
     found = report.gateway
     if found is None:
         return
+    from underspend.audit.gateway_side import rows_of_both_sides
+
     yield from heading("Transcripts and the gateway's ledger, each reply once")
-    rows = [["in both", f"{found.both:,}", show(found.transcripts), show(found.gateway)]]
-    rows += [
-        [f"only in transcripts: {each.what}", f"{each.calls:,}", show(each.cost), "·"]
-        for each in (found.past, found.before)
-        if each.calls
+    made = rows_of_both_sides(found)
+    rows = [
+        [row.where, f"{row.calls:,}", *("·" if each is None else show(each) for each in (row.transcripts, row.gateway))]
+        for row in made
     ]
-    for each in found.only_gateway:
-        name = f"only in the gateway: {each.what}{' (estimated)' if each.estimated else ''}"
-        rows.append([name, f"{each.calls:,}", "·", show(each.cost)])
-    calls = found.both + sum(each.calls for each in (found.past, found.before, *found.only_gateway))
-    ours = found.transcripts + found.past.cost + found.before.cost
-    billed = found.gateway + sum(each.cost for each in found.only_gateway)
-    columns = [("where", "l"), ("replies", "r"), ("transcripts", "r"), ("gateway", "r")]
-    yield from grid(columns, rows, footer=["total", f"{calls:,}", show(ours), show(billed)])
+    sums = (sum(row.transcripts or 0 for row in made), sum(row.gateway or 0 for row in made))
+    footer = ["total", f"{sum(row.calls for row in made):,}", *map(show, sums)]
+    yield from grid([("where", "l"), ("replies", "r"), ("transcripts", "r"), ("gateway", "r")], rows, footer=footer)
     alone = sum(each.cost for each in found.only_gateway)
     if alone:
         said = f"{show(alone)} that only the gateway saw was billed too and is in no total of this report."
