@@ -3,6 +3,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from underspend.audit.memory_files import managed_file, memory_of, read_text
 
@@ -185,6 +187,14 @@ def test_rules_through_links_and_rings_of_links(place, tmp_path):
     assert list(memory(place).texts) == [str(rules / "team" / "style.md")]
 
 
+def test_rules_are_not_looked_for_everywhere(place, monkeypatch):
+    monkeypatch.setattr("underspend.audit.memory_files._MOST_FOLDERS", 2)
+    rules = place / "w" / "p" / ".claude" / "rules"
+    expected = [write(rules / "a.md"), write(rules / "b" / "c.md")]
+    write(rules / "d" / "e.md")
+    assert list(memory(place).texts) == expected
+
+
 def test_text_of_any_bytes_and_of_what_cannot_be_read(tmp_path):
     (tmp_path / "a").write_bytes(b"\xef\xbb\xbfx \xff")
     assert read_text(tmp_path / "a") == "x \ufffd"
@@ -198,3 +208,22 @@ def test_text_of_any_bytes_and_of_what_cannot_be_read(tmp_path):
 def test_the_administrators_place():
     assert managed_file("linux") == Path("/etc/claude-code/CLAUDE.md")
     assert "Application Support" in str(managed_file("darwin"))
+
+
+@given(st.text())
+@example("/a" * 3000)
+@example("/\0/x")
+@example("/\ud800")
+@example("/../..")
+def test_any_name_of_a_folder(name):
+    assert set(memory_of([f"/no/such/place/{name}", name], home=Path("/nobody")).texts) == set()
+
+
+@given(st.text())
+@example("@" * 2000)
+@example("@/" + "a/" * 3000)
+@example("@\0 @~/\0 @/\ud800")
+def test_any_text_of_a_file(tmp_path_factory, text):
+    place = tmp_path_factory.mktemp("any")
+    (place / "CLAUDE.md").write_bytes(text.encode("utf-8", "surrogatepass"))
+    assert list(memory_of([str(place)], home=place).texts) == [str(place / "CLAUDE.md")]

@@ -23,6 +23,7 @@ MOST_BYTES = 4 * 1024 * 1024
 """A larger file is skipped by the client too ("up to 4 MiB in full", its memory page)."""
 
 _HOPS = 4
+_MOST_FOLDERS = 1_000
 _MANAGED = {
     "darwin": "/Library/Application Support/ClaudeCode/CLAUDE.md",
     "win32": "C:\\Program Files\\ClaudeCode\\CLAUDE.md",
@@ -182,20 +183,29 @@ class _Repositories:
         self._known: dict[Path, tuple[Path | None, Path | None]] = {}
 
     def of(self, folder: Path) -> tuple[Path | None, Path | None]:
-        if folder not in self._known:
-            self._known[folder] = self._look(folder)
-        return self._known[folder]
+        below: list[Path] = []
+        found: tuple[Path | None, Path | None] | None = None
+        for each in (folder, *folder.parents):
+            found = self._known.get(each) or _working_tree(each)
+            if found is not None:
+                break
+            below.append(each)
+        found = found or (None, None)
+        self._known.update(dict.fromkeys(below, found))
+        return found
 
-    def _look(self, folder: Path) -> tuple[Path | None, Path | None]:
-        git = folder / ".git"
-        if not is_there(git):
-            return self.of(folder.parent) if folder.parent != folder else (None, None)
-        said = read_text(git)
-        if said is not None and said.startswith("gitdir:"):
-            administered = Path(os.path.normpath(folder / said.removeprefix("gitdir:").strip()))
-            if administered.parent.name == "worktrees" and administered.parent.parent.name == ".git":
-                return folder, administered.parent.parent.parent
-        return folder, folder
+
+def _working_tree(folder: Path) -> tuple[Path, Path] | None:
+    """A folder that is the root of a working tree, and the root of its repository; None for any other folder."""
+    git = folder / ".git"
+    if not is_there(git):
+        return None
+    said = read_text(git)
+    if said is not None and said.startswith("gitdir:"):
+        administered = Path(os.path.normpath(folder / said.removeprefix("gitdir:").strip()))
+        if administered.parent.name == "worktrees" and administered.parent.parent.name == ".git":
+            return folder, administered.parent.parent.parent
+    return folder, folder
 
 
 class _Project(msgspec.Struct):
@@ -226,6 +236,8 @@ def _rules(folder: Path) -> list[Path]:
     entered: set[str] = set()
     for where, below, names in os.walk(folder, followlinks=True):
         entered.add(os.path.realpath(where))
+        if len(entered) > _MOST_FOLDERS:  # a link to all of a disk is no folder of rules
+            break
         below[:] = sorted(name for name in below if os.path.realpath(Path(where, name)) not in entered)
         found += [Path(where, name) for name in sorted(names) if name.endswith(".md")]
     return [path for path in found if (text := read_text(path)) is not None and not is_scoped(text)]
