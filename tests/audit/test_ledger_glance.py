@@ -1,8 +1,9 @@
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from reports.ledger_rows import add_call, new_ledger
 from underspend.audit.ledger_glance import billing, gateway_calls, identity, is_sound
+from underspend.core.errors import StoreError
 from underspend.stores.database import sqlite_url
 from underspend.stores.schema import sessions
 
@@ -71,3 +72,11 @@ def test_a_ledger_that_is_no_sqlite_file_is_asked_the_same(ledger, monkeypatch):
 
 def test_where_there_is_no_ledger_there_are_no_calls(tmp_path):
     assert gateway_calls(sqlite_url(tmp_path / "none.sqlite3"), 0, 20) == []
+
+
+def test_a_database_that_fails_is_told_of_as_a_store(ledger, monkeypatch):
+    monkeypatch.setattr("underspend.audit.ledger_glance._file", lambda _: None)
+    with ledger.begin() as connection:
+        connection.execute(text("DROP TABLE sessions"))
+    with pytest.raises(StoreError):
+        gateway_calls(url(ledger), 0, 20)
