@@ -33,7 +33,7 @@ _FIX = (
 )
 _WHY = (
     "Every session writes the file to the cache once and reads it again with every reply. The dollars are the text's"
-    " tokens (estimated from its length) at what your own {replies} replies in the {sessions} sessions that read it"
+    " tokens (estimated from its length) at what your own {replies} replies in the {sessions} that read it"
     " were billed for tokens in that place; the text of today is taken for the text of then."
 )
 
@@ -163,11 +163,14 @@ class _Report:
             amount=self._cut,
             confidence=Confidence.MEDIUM,
             evidence=Evidence.ESTIMATED,
-            why=_WHY.format(replies=self._replies, sessions=self._sessions) + self._imported(),
+            why=_WHY.format(replies=self._replies, sessions=self._read_by()) + self._imported(),
             fix=_FIX.format(path=self._path) if faults else "",
             claimed=(f"{ClaudeMd.name}/{self._path}",),
             rows=(*self._remark_rows(), *self._section_rows()),
         )
+
+    def _read_by(self) -> str:
+        return "session" if self._sessions == 1 else f"{self._sessions:,} sessions"
 
     def _imported(self) -> str:
         return f" {self._named_by} imports it." if self._named_by else ""

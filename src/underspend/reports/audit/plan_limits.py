@@ -22,8 +22,8 @@ _NOT_KNOWN = (
     "the shares of now; with `underspend quota` as its status line command they are kept and shown here."
 )
 _KNOWN = (
-    "Of the limit: what Claude Code was told at the time beside it; what was used after that time, or elsewhere and "
-    "before it, is the provider's count, not this one."
+    "Of the limit: what Claude Code was told at the time beside it, of all that the account had used in that window, "
+    "here and elsewhere; what came later is not in it."
 )
 
 
