@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from underspend.core import engine
 from underspend.core.call import BillingMode, Call
@@ -27,6 +29,7 @@ from underspend.gateway.clock import elapsed_us
 from underspend.gateway.dearest import Dearest
 from underspend.gateway.destinations import Destination, is_auto, sent_to
 from underspend.gateway.entries import Attempt, End, Entry
+from underspend.gateway.guard import Guard
 from underspend.gateway.holdout import NOBODY, Holdout
 from underspend.gateway.passage import Passage
 from underspend.gateway.routes import Route
@@ -57,6 +60,7 @@ class Pipeline:
     acting: Acting | None = None
     holdout: Holdout = NOBODY
     router: Router | None = None
+    guard: Guard | None = None
     needy: Sequence[Step] = field(init=False)
     learners: Sequence[Step] = field(init=False)
     place: int = field(init=False)
@@ -87,6 +91,8 @@ class Pipeline:
         if self.router is not None and asked.endpoint in _SPEAKING and is_dry(request.fields):
             await self._dry(self.router, asked, responder)
             return
+        if self.guard is not None and await self._is_stopped(self.guard, asked, responder):
+            return
         look = self._look(asked)
         plan = self._decide(asked, look)
         if plan.refusal is not None:
@@ -115,9 +121,21 @@ class Pipeline:
             end = End(outcome=Outcome.ABORTED)
             raise
         finally:
+            await _let_go()
             self._watch(passage, end)
-            reply = self.books.settle(passage.entry, replace(end, duration_us=elapsed_us() - passage.began))
+            end = replace(end, duration_us=elapsed_us() - passage.began)
+            seen = partial(self.guard.watch, passage.asked) if self.guard is not None else None
+            reply = self.books.settle(passage.entry, end, seen)
             self._learn(passage, reply)
+
+    async def _is_stopped(self, guard: Guard, asked: Asked, responder: Responder) -> bool:
+        """Answer and write down a call that a rate limit or a pause stops."""
+        stopped = guard.stopped(asked)
+        if stopped is None:
+            return False
+        self.books.refuse(stopped.plan, stopped.status, attempt=_attempt(asked, stopped.plan, asked.to))
+        await stopped.answer(responder)
+        return True
 
     def _look(self, asked: Asked, *, noted: bool = True) -> Look | None:
         """What the router makes of a call; None where it has nothing to do with it."""
@@ -203,7 +221,7 @@ class Pipeline:
             to = self.attempts.destinations.planned(asked.call, plan.call, asked.to)
             if asked.message is None:
                 return plan, asked.body, to  # another dialect: the model is all that is set, when it is carried
-            made = anthropic_edits.edited(asked.body, [each.edit for each in plan.decisions if each.applied])
+            made = anthropic_edits.edited(asked.written, [each.edit for each in plan.decisions if each.applied])
             return (plan if self.acting is None else self.acting.measured(plan, made)), made, to
         except Exception as error:  # noqa: BLE001  # fail open: what cannot be edited is sent as it came
             self.status.fault("edit", f"{type(error).__name__}: {error}")
@@ -274,6 +292,12 @@ def _attempt(asked: Asked, plan: Plan, to: Destination) -> Attempt | None:
         endpoint=asked.endpoint,
         ours=to.key is not None,
     )
+
+
+async def _let_go() -> None:
+    """Give the loop a turn: what was written to the client leaves only then, and it need not wait for the books."""
+    with suppress(asyncio.CancelledError):  # the books are closed all the same
+        await asyncio.sleep(0)
 
 
 def _unseen_end(entry: Entry, responder: Responder) -> End:
