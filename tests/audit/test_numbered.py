@@ -24,3 +24,8 @@ def test_no_id_has_the_number_of_none():
 def test_any_ids(names):
     found = list(unpacked([packed(price(history(line(*map(reply, names)))))]))
     assert {each.message for each in found} == {number_of(name) for name in names}
+
+
+def test_numbers_beyond_all_measure_are_cut():
+    (found,) = unpacked([packed(price(history(line(reply("m", at=-5)))))])
+    assert found.at == 0

@@ -31,12 +31,15 @@ def number_of(name: str | None) -> int:
 
 def packed(billed: Iterable[Billed]) -> bytes:
     """Replies, 32 bytes each."""
-    found = array("Q")
+    found: list[int] = []
     for each in billed:
         reply = each.reply
-        cost = min(max(each.bill.total, 0), _LIMIT)
-        found.extend((number_of(reply.message_id), number_of(reply.request_id), max(reply.at, 0), cost))
-    return found.tobytes()
+        found += number_of(reply.message_id), number_of(reply.request_id), reply.at, each.bill.total
+    try:
+        return array("Q", found).tobytes()
+    except OverflowError:
+        # A time before 1970 or a sum beyond all money: of a line that nobody's client wrote.
+        return array("Q", [min(max(number, 0), _LIMIT) for number in found]).tobytes()
 
 
 def unpacked(parts: Iterable[bytes]) -> Iterator[Numbered]:
