@@ -13,7 +13,6 @@ from underspend.cli import reading
 from underspend.cli.cache_faq import faq
 from underspend.cli.output import console, fit, table, write_json
 from underspend.config import load
-from underspend.config.cache import ResponseCache
 from underspend.core import money
 from underspend.core.errors import NotFoundError
 from underspend.core.replies import Listed, ReplyStore
@@ -38,7 +37,7 @@ command.add_command(faq)
 def _with_store(work: Callable[[ReplyStore], Awaitable[_T]]) -> _T:
     """Do something with the store of the settings."""
     settings = load()
-    chosen: ResponseCache = getattr(settings, "cache", ResponseCache())
+    chosen = settings.cache
     if chosen.url == "memory:":
         raise click.UsageError("This cache is in the gateway's memory; it ends when the gateway is stopped.")
     settings.paths.data.mkdir(parents=True, exist_ok=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from underspend.core.errors import ConfigError
 from underspend.core.faq import MILLION, FaqMode, Matcher
-from underspend.core.replies import SECOND, CacheRoute, ReplyStore, Rules
+from underspend.core.replies import MOST_TAGS, SECOND, TAG, CacheRoute, ReplyStore, Rules
 
 if TYPE_CHECKING:
     from underspend.stores.faq.answers import Faq  # what opens a store is loaded where one is opened
@@ -22,12 +22,14 @@ _KB = 1_000
 _FAQ_FILE = "faq.sqlite3"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One of `[[cache.routes]]`: calls that match every pattern are cached; a pattern may end in `*`."""
+class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of `[[cache.routes]]`: calls that match every pattern are cached; a pattern may end in `*`.
+
+    A word that is not known here is an error: without its pattern a route would take every call.
+    """
 
     ttl: Annotated[int, Meta(ge=1, description="Seconds that a reply may be given again.")]
-    tags: tuple[str, ...] = ()
+    tags: Annotated[tuple[Annotated[str, Meta(pattern=TAG)], ...], Meta(max_length=MOST_TAGS)] = ()
     project: str = "*"
     model: str = "*"
     key: str = "*"

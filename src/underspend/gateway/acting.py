@@ -143,6 +143,13 @@ class Acting:
         long = min(warm, talk.long) if call.time < talk.long_until else 0
         return replace(known, warm_tokens=warm, long_tokens=long, cold_at=until)
 
+    def answered(self, call: Call) -> None:
+        """A call that was noted got its reply from us: for the provider the pause before it goes on."""
+        talk = self._talk(key_of(call))
+        gap = talk.pause(call.time, noted=False)
+        if gap in talk.gaps:
+            talk.gaps.remove(gap)
+
     def slot(self, call: Call) -> Slot | None:
         """What the conversation of a call was last sent to; None where it begins."""
         return self._talk(key_of(call), call).slot

@@ -13,6 +13,7 @@ from underspend.core.ports import Clock
 from underspend.core.strategy import State
 from underspend.formats.translators import translator
 from underspend.gateway.acting import Acting
+from underspend.gateway.answering import answers_of
 from underspend.gateway.app import Door, GatewayApp
 from underspend.gateway.asgi import App
 from underspend.gateway.asking import Asking
@@ -84,9 +85,11 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
         store_content=settings.privacy.store_content,
         acting=Acting(settings.steps, prices, ledger.kept_edits, everything=everything),
     )
-    identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
+    keys = KeyHasher(secret_at(settings.paths.secret))
+    identifier = Identifier(ledger, keys, ledger.session_projects())
     home = destinations.home.upstream
     pipeline = _pipeline(settings, books, destinations, identifier, stores.learning)
+    pipeline.answers = answers_of(settings, books, keys)
     return GatewayApp(
         pipeline=pipeline,
         feedback=Feedback(pipeline.router, stores.engine),

@@ -19,6 +19,7 @@ from underspend.core.strategy import State, Strategy
 from underspend.formats import anthropic_edits
 from underspend.gateway import refusals, telling
 from underspend.gateway.acting import Acting
+from underspend.gateway.answers import Answers, Waiting
 from underspend.gateway.asked import Asked
 from underspend.gateway.asking import Asking, NobodyHereError
 from underspend.gateway.attempts import Attempts
@@ -28,8 +29,8 @@ from underspend.gateway.dearest import Dearest
 from underspend.gateway.destinations import Destination, is_auto, sent_to
 from underspend.gateway.entries import Attempt, End, Entry
 from underspend.gateway.holdout import NOBODY, Holdout
-from underspend.gateway.passage import Passage
-from underspend.gateway.routes import Route
+from underspend.gateway.passage import Passage, Posed
+from underspend.gateway.routes import Route, target_of
 from underspend.gateway.routing import Deciding, Look, Router
 from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
@@ -57,6 +58,7 @@ class Pipeline:
     acting: Acting | None = None
     holdout: Holdout = NOBODY
     router: Router | None = None
+    answers: Answers | None = None
     needy: Sequence[Step] = field(init=False)
     learners: Sequence[Step] = field(init=False)
     place: int = field(init=False)
@@ -88,21 +90,32 @@ class Pipeline:
             await self._dry(self.router, asked, responder)
             return
         look = self._look(asked)
-        plan = self._decide(asked, look)
-        if plan.refusal is not None:
-            status = await refusals.refuse(responder, plan.refusal, dialect=asked.dialect)
-            self.books.refuse(plan, status, attempt=_attempt(asked, plan, asked.to))
+        decided = self._decide(asked, look)
+        plan, body, to = self._edit(decided, asked)
+        waiting: Waiting | bool = False
+        if self.answers is not None:
+            # Before anything is reserved: what is answered here costs nothing, whatever the budgets say.
+            waiting = await self.answers.look(_posed(request, route, asked, plan, body, to), responder)
+            if waiting is True:
+                return
+        if decided.refusal is not None:
+            status = await refusals.refuse(responder, decided.refusal, dialect=asked.dialect)
+            self.books.refuse(decided, status, attempt=_attempt(asked, decided, asked.to))
             return
-        plan, body, to = self._edit(plan, asked)
         if is_auto(plan.call.model):
             problem = "no model could be chosen for this call; see `underspend status`"
             await refusals.not_carried(responder, 400, problem, dialect=asked.dialect)
             self.spending.settle(plan.asked.id, 0, self.clock.now())
             return
         entry = self._open(asked, plan, to, look)
-        await self._forward(Passage(request, responder, route, asked, plan, entry, body, to, began, look=look))
+        passage = Passage(request, responder, route, asked, plan, entry, body, to, began, look=look)
+        if isinstance(waiting, Waiting):
+            passage.responder = waiting.recorder
+        reply = await self._forward(passage)
+        if self.answers is not None and isinstance(waiting, Waiting):
+            await self.answers.keep(waiting, passage, reply)
 
-    async def _forward(self, passage: Passage) -> None:
+    async def _forward(self, passage: Passage) -> Reply:
         end = End(outcome=Outcome.INTERRUPTED)
         try:
             await self.books.intend(passage.entry)
@@ -118,6 +131,7 @@ class Pipeline:
             self._watch(passage, end)
             reply = self.books.settle(passage.entry, replace(end, duration_us=elapsed_us() - passage.began))
             self._learn(passage, reply)
+        return reply
 
     def _look(self, asked: Asked, *, noted: bool = True) -> Look | None:
         """What the router makes of a call; None where it has nothing to do with it."""
@@ -274,6 +288,14 @@ def _attempt(asked: Asked, plan: Plan, to: Destination) -> Attempt | None:
         endpoint=asked.endpoint,
         ours=to.key is not None,
     )
+
+
+def _posed(  # noqa: PLR0913, PLR0917  # what a call is, as it would be sent
+    request: Request, route: Route, asked: Asked, plan: Plan, body: bytes | None, to: Destination
+) -> Posed:
+    attempt = _attempt(asked, plan, to)
+    target = target_of(route, request.query)
+    return Posed(request=request, asked=asked, plan=plan, body=body, to=to, target=target, attempt=attempt)
 
 
 def _unseen_end(entry: Entry, responder: Responder) -> End:

@@ -29,6 +29,7 @@ class Status:
     upstream: str = ""
     ledger: Callable[[], LedgerHealth] | None = None
     circuits: Callable[[], list[str]] | None = None
+    answers: Callable[[], dict[str, int]] | None = None
     calls: int = 0
     in_flight: int = 0
     started: int = field(init=False)
@@ -70,6 +71,7 @@ class Status:
                 for (component, _), seen in sorted(self._faults.items(), key=lambda item: -item[1].last_at)
             ],
             "circuits": self.circuits() if self.circuits else [],
+            "answers": self.answers() if self.answers else None,
             "ledger": {"state": health.state, "waiting": health.waiting} if health else None,
             "latency": {
                 "overhead_p50_us": _quantile(ordered, 50),
