@@ -42,6 +42,14 @@ def _with_faq(work: Callable[[Faq], Awaitable[_T]]) -> _T:
     return asyncio.run(working())
 
 
+def forget_learned() -> int:
+    """Forget the answers that were learned; returns how many."""
+    settings = load()
+    if not settings.faq.was_used(settings.paths.data):
+        return 0
+    return _with_faq(lambda opened: opened.store.forget_learned())
+
+
 @faq.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def entries(*, as_json: bool) -> None:

@@ -92,13 +92,19 @@ class FaqAnswers:
     wrong_percent: Annotated[
         float, Meta(gt=0, lt=100, description="Most answers in a hundred that may be wrong, with 95% confidence.")
     ] = 1.0
-    days: Annotated[int, Meta(ge=1, description="Days that a learned answer holds.")] = 7
+    days: Annotated[
+        int, Meta(ge=1, description="Most days that a learned answer holds; no longer than its call's ttl.")
+    ] = 7
     matcher: Annotated[
         Literal["lexical", "endpoint"], Meta(description="What compares questions: letters, or an embedding model.")
     ] = "lexical"
     url: Annotated[str, Meta(description="Base URL of an OpenAI-compatible embeddings endpoint.")] = ""
     model: Annotated[str, Meta(description="Its model.")] = ""
     key_variable: Annotated[str, Meta(description="Environment variable that holds its key; empty is none.")] = ""
+
+    def was_used(self, folder: Path) -> bool:
+        """Whether there are questions and answers in a data folder."""
+        return (folder / _FAQ_FILE).exists()
 
     def opened(self, folder: Path, key: Literal["file", "keyring"], environ: Mapping[str, str] | None = None) -> Faq:
         """Questions and answers in a data folder. Raises ReplyStoreError, and ConfigError for half an endpoint."""

@@ -98,15 +98,20 @@ class Answers:
         ticket = waiting.ticket
         if ticket is None:
             return
+        kept: Finished | str = ""
         try:
-            why = await self._kept(waiting, ticket, passage, reply)
-            self._count("kept" if why is None else f"not kept: {why}")
+            kept = await self._kept(waiting, ticket, passage, reply)
+            self._count(f"not kept: {kept}" if isinstance(kept, str) else "kept")
         except Exception as error:  # noqa: BLE001  # fail open: the next equal call is asked again
             self._failed("cache", error)
         finally:
             waiting.done.set()
-        if waiting.shadow and self.faq is not None:
+        if self.faq is None or waiting.clears is None:
+            return
+        if waiting.shadow:
             await self._observed(self.faq, ticket)
+        if isinstance(kept, Finished):
+            await self._learned(self.faq, ticket, kept, waiting.clears)
 
     async def close(self) -> None:
         """Lets go of the stores."""
@@ -171,7 +176,7 @@ class Answers:
         asked = asked_of(question, endpoint=posed.asked.endpoint, tenant=identity.key or "", identity=identity)
         dialect, clock = posed.asked.dialect, self.books.clock
         earlier = self._under_way.get(question.key)
-        if earlier is not None and earlier.recorder.ended and not earlier.done.is_set():
+        if earlier is not None and earlier.recorder.told and not earlier.done.is_set():
             # The client that got this reply may ask again before the store has it.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_MOMENT):
@@ -216,8 +221,8 @@ class Answers:
             if self.books.acting is not None and posed.asked.followed:
                 self.books.acting.answered(posed.asked.call)
 
-    async def _kept(self, waiting: Waiting, ticket: Ticket, passage: Passage, reply: Reply) -> str | None:
-        """Keep a reply, and let the FAQ learn it; why not, where it is not kept."""
+    async def _kept(self, waiting: Waiting, ticket: Ticket, passage: Passage, reply: Reply) -> Finished | str:
+        """Keep a reply; in words why not, where it is not kept."""
         if passage.redirected or passage.entry.row.get("attempt_of") is not None:
             return "another answered in place of whom was asked"
         metered = reply.metered
@@ -235,11 +240,7 @@ class Answers:
             usage=metered.usage if metered is not None else Usage(),
             cost=reply.bill.total,
         )
-        now = self.books.clock.now()
-        why = await self.cache.keep(ticket, finished, now=now)
-        if why is None and waiting.clears is not None and self.faq is not None:
-            await self._learned(self.faq, ticket, finished, waiting.clears)
-        return why
+        return await self.cache.keep(ticket, finished, now=self.books.clock.now()) or finished
 
     async def _learned(self, faq: Faq, ticket: Ticket, finished: Finished, clears: int) -> None:
         ttl, now = min(self.learned_for, ticket.wish.ttl), self.books.clock.now()

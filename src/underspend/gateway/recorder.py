@@ -45,6 +45,13 @@ class Recorder:
         """Whether the client has gone away."""
         return self._responder.client_gone
 
+    @property
+    def told(self) -> bool:
+        """Whether the client can know the whole reply: it may, before the end of it is seen here."""
+        declared = first(self._headers, b"content-length")
+        is_whole = declared is not None and declared.isdigit() and self._most - self._left >= int(declared)
+        return self.ended or is_whole
+
     async def start(self, status: int, headers: RawHeaders) -> None:
         """Send the status line, the headers and ours."""
         self._status, self._headers = status, headers

@@ -108,7 +108,7 @@ class SqliteReplies:
         self._writer.close()
 
     def _opened(self, seconds: float) -> sqlite3.Connection:
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        make_private(self._path)
         db = sqlite3.connect(self._path, timeout=seconds, check_same_thread=False, isolation_level=None)
         try:
             db.execute("PRAGMA journal_mode=WAL")
@@ -205,6 +205,16 @@ class SqliteReplies:
             return work()
         except (sqlite3.Error, OSError) as error:
             raise ReplyStoreError(path=self._path, problem=str(error)) from error
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file with mode 600, unless there is one.
+
+    One that is there is not even opened: to close it again would drop the locks of this process's other connections to
+    it (fcntl(2)), and another process would then take its log away from under them.
+    """
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _clear(db: sqlite3.Connection, tag: str | None) -> int:
