@@ -5,21 +5,19 @@ import json
 
 import pytest
 from cached import CALIBRATED, DAY, QUESTION, call, calling, faq, made, rows, says
-from doubles import Asked, Told, Upstream
+from doubles import Told, Upstream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from replies import events, message
-from targets import chat, chat_stream, to
 
-from underspend.core.edits import SetMaxOutput, SetModel
+from targets import chat, chat_stream, to
+from underspend.core.edits import SetMaxOutput
 from underspend.core.engine import Step
 from underspend.core.faq import FaqMode
-from underspend.core.money import from_usd
 from underspend.core.replies import SECOND, CacheRoute, ReplyStoreError, Rules
 from underspend.core.strategy import State, Strategy
 from underspend.gateway.acting import Acting
 from underspend.gateway.holdout import Holdout
-from underspend.gateway.routes import classify
 from underspend.pricing.catalogue import catalogue
 from underspend.stores.replies.memory import MemoryReplies
 from underspend.strategies.budget import Budget

@@ -27,7 +27,8 @@ class Given:
     """An answer that a call got. `by` is CACHE or FAQ; `usage` of the call that was once billed for the reply.
 
     `detail` and `why` say in words what was given and for what reason, without any text of it. `columns` sets the row
-    apart where the call does not go as ever. `whole` is False where the client went away before the end.
+    apart where the call does not go as ever. It was found after `found_us` and given after `took_us`. `whole` is False
+    where the client went away before the end.
     """
 
     by: str
@@ -36,6 +37,7 @@ class Given:
     model: str
     usage: Usage
     body: bytes = field(repr=False)
+    found_us: int = 0
     took_us: int = 0
     whole: bool = True
     regional: bool = False
@@ -58,7 +60,7 @@ def write(books: Books, plan: Plan, given: Given, *, request: bytes | None) -> N
         "evidence": Evidence.ESTIMATED.value,
         "without_us_pico": worth or 0,
         "notes": None if worth is not None else '["what it would have cost is not known"]',
-        "first_byte_us": given.took_us,
+        "first_byte_us": given.found_us,
         "duration_us": given.took_us,
     }
     books.status.calls += 1

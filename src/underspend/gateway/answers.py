@@ -124,7 +124,6 @@ class Answers:
         return dict(self.counts.most_common())
 
     async def _looked(self, posed: Posed, responder: Responder, said: str | None) -> Waiting | bool:
-        began = elapsed_us()
         try:
             wish = self._wish(posed, said)
         except ValueError as error:
@@ -139,12 +138,12 @@ class Answers:
             found = Passed("the store failed")
         if isinstance(found, Answer):
             self._count("hits")
-            await self._give(posed, responder, found.headers, _given(posed, found), began)
+            await self._give(posed, responder, found.headers, _given(posed, found))
             return True
         if isinstance(found, Passed):
             self._count(f"passed: {found.why}")
             return Waiting(Recorder(responder, _says(f"pass; {found.why}"), most=0))
-        return await self._alike(posed, responder, found, began)
+        return await self._alike(posed, responder, found)
 
     def _wish(self, posed: Posed, said: str | None) -> Wish | None:
         asked = posed.asked
@@ -183,7 +182,7 @@ class Answers:
                     await earlier.done.wait()
         return await self.cache.look(question, asked, wish, dialect=dialect, now=clock.now())
 
-    async def _alike(self, posed: Posed, responder: Responder, ticket: Ticket, began: int) -> Waiting | bool:
+    async def _alike(self, posed: Posed, responder: Responder, ticket: Ticket) -> Waiting | bool:
         """Ask the FAQ, where the cache has nothing; in shadow only once the provider's reply is out."""
         self._count("misses")
         waiting = Waiting(Recorder(responder, _missed(ticket), most=self.cache.rules.largest), ticket)
@@ -204,19 +203,19 @@ class Answers:
         if alike is None or not alike.served:
             return waiting
         self._count("answered as alike")
-        await self._give(posed, responder, alike.headers, _given_alike(posed, alike), began)
+        await self._give(posed, responder, alike.headers, _given_alike(posed, alike))
         return True
 
-    async def _give(self, posed: Posed, responder: Responder, head: RawHeaders, given: Given, began: int) -> None:
+    async def _give(self, posed: Posed, responder: Responder, head: RawHeaders, given: Given) -> None:
         """The answer to the client, and the call to the books, however far the client listens."""
-        whole = False
+        whole, found = False, elapsed_us() - posed.began
         try:
             await responder.start(200, _named(head, posed.asked.dialect))
             await responder.write(given.body)
             await responder.end()
             whole = True
         finally:
-            made = replace(given, took_us=elapsed_us() - began, whole=whole)
+            made = replace(given, found_us=found, took_us=elapsed_us() - posed.began, whole=whole)
             answered.write(self.books, posed.plan, made, request=posed.asked.raw)
             if self.books.acting is not None and posed.asked.followed:
                 self.books.acting.answered(posed.asked.call)

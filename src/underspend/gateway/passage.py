@@ -20,7 +20,10 @@ _ERRORS = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posed:
-    """A call as it would be sent: `body` as edited, `target` the path and query, `to` whom it would go to."""
+    """A call as it would be sent: `body` as edited, `target` the path and query, `to` whom it would go to.
+
+    `began` is when its request was there, on the clock of durations.
+    """
 
     request: Request
     asked: Asked
@@ -28,6 +31,7 @@ class Posed:
     body: bytes | None
     to: Destination
     target: str
+    began: int
     attempt: Attempt | None = None
 
 

@@ -95,7 +95,7 @@ class Pipeline:
         waiting: Waiting | bool = False
         if self.answers is not None:
             # Before anything is reserved: what is answered here costs nothing, whatever the budgets say.
-            waiting = await self.answers.look(_posed(request, route, asked, plan, body, to), responder)
+            waiting = await self.answers.look(_posed(request, route, asked, plan, body, to, began), responder)
             if waiting is True:
                 return
         if decided.refusal is not None:
@@ -291,11 +291,11 @@ def _attempt(asked: Asked, plan: Plan, to: Destination) -> Attempt | None:
 
 
 def _posed(  # noqa: PLR0913, PLR0917  # what a call is, as it would be sent
-    request: Request, route: Route, asked: Asked, plan: Plan, body: bytes | None, to: Destination
+    request: Request, route: Route, asked: Asked, plan: Plan, body: bytes | None, to: Destination, began: int
 ) -> Posed:
     attempt = _attempt(asked, plan, to)
     target = target_of(route, request.query)
-    return Posed(request=request, asked=asked, plan=plan, body=body, to=to, target=target, attempt=attempt)
+    return Posed(request=request, asked=asked, plan=plan, body=body, to=to, target=target, began=began, attempt=attempt)
 
 
 def _unseen_end(entry: Entry, responder: Responder) -> End:
