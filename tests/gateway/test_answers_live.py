@@ -260,3 +260,48 @@ def test_the_command_line_says_in_words_that_a_call_was_answered(client, fake, t
 def through_page(through, path):
     with httpx.Client() as plain:
         return plain.get(f"{through.url}{path}").text
+
+
+def test_the_faq_goes_from_shadow_to_answering_and_back_by_the_users_word(fake, tmp_path):
+    fake.script = None
+    home = tmp_path / "home"
+    config = '[cache]\nenabled = true\n[faq]\nmode = "on"\nwrong_percent = 5.0\n'
+    made = running.start(home, fake.url, config=config)
+
+    def ask(text):
+        body = {"model": MODEL, "max_tokens": 50, "messages": [{"role": "user", "content": text}]}
+        _, head, told = made.post("/v1/messages", body, {"x-api-key": "k", **CACHED})
+        return head["x-underspend-cache"].partition(";")[0], told
+
+    try:
+        answers = [ask("How do I reset my password?"), ask("how can i reset the password")]
+        assert [word for word, _ in answers] == ["miss", "miss"], "nothing is calibrated yet"
+        deadline = time.monotonic() + 10
+        while not (hits := json.loads(cli(home, "cache", "faq", "hits", "--json"))) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert (hits[0]["asked"], hits[0]["served"]) == ("how can i reset the password", False)
+        assert "is right" in cli(home, "cache", "faq", "label", str(hits[0]["hit"]), "right")
+        pairs = tmp_path / "pairs.jsonl"
+        words = ("invoice", "parcel", "printer", "balcony", "garden", "kettle", "carpet", "window")
+        lines = [
+            {"a": f"How do I reset my {word} {other}?", "b": f"how can i reset the {other} {word}", "same": True}
+            for word in words
+            for other in (*words, *(each.upper() + "s" for each in words))
+        ]
+        pairs.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        assert "alike at most" in cli(home, "cache", "faq", "calibrate", "--pairs", str(pairs))
+        word, told = ask("please, how can I reset the password")
+        assert word == "faq"
+        assert told in {answer for _, answer in answers}
+        served = json.loads(cli(home, "cache", "faq", "hits", "--json"))[0]
+        assert served["served"]
+        known = [entry["entry"] for entry in json.loads(cli(home, "cache", "faq", "entries", "--json"))]
+        assert served["entry"] in known
+        for entry in known:
+            cli(home, "cache", "faq", "revoke", entry)
+        assert ask("hi, how can I reset my password")[0] == "miss"
+        row = made.rows("outcome = 'answered'", wait_for=1)[0]
+        assert "% alike" in " ".join(cli(home, "explain", row["id"]).split())
+    finally:
+        made.stop()
+        made.process.stdout.close()
