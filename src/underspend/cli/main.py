@@ -24,6 +24,7 @@ COMMANDS = {
     "spend": "what was paid, by day, model, project, session or agent",
     "savings": "what was really saved: billed, simulated, measured",
     "routes": "what routing knows: classes of tasks, models, certificates",
+    "alerts": "what alerts were sent; try each place; let go on what is paused",
     "top": "the costliest calls and sessions",
     "tail": "calls as they happen",
     "explain": "one call: every block, lane, price and edit",
@@ -48,9 +49,10 @@ def _home_option() -> click.Option:
 
 
 def _leaves(command: click.Command) -> Iterator[click.Command]:
-    """What can be called of a command: itself, or those below it."""
-    if not isinstance(command, click.Group):
+    """What can be called of a command: itself, those below it, or both."""
+    if not isinstance(command, click.Group) or command.invoke_without_command:
         yield command
+    if not isinstance(command, click.Group):
         return
     for each in command.commands.values():
         yield from _leaves(each)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from underspend.core.call import Call
+from underspend.core.plan import Decision
 from underspend.core.ports import PromptParts
 from underspend.formats.anthropic_request import MessagesRequest
 from underspend.formats.chat_request import ChatRequest
@@ -35,6 +36,8 @@ class Asked:
     chat: ChatRequest | None = field(default=None, repr=False)
     exchange: Exchange | None = field(default=None, repr=False)
     follows: bool = False
+    noted: tuple[Decision, ...] = ()
+    """What limits said of the call without stopping it."""
 
     @property
     def talks(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from underspend.core import engine
 from underspend.core.call import BillingMode, Call
@@ -28,6 +29,7 @@ from underspend.gateway.clock import elapsed_us
 from underspend.gateway.dearest import Dearest
 from underspend.gateway.destinations import Destination, is_auto, sent_to
 from underspend.gateway.entries import Attempt, End, Entry
+from underspend.gateway.guard import Guard
 from underspend.gateway.holdout import NOBODY, Holdout
 from underspend.gateway.passage import Passage, Posed
 from underspend.gateway.routes import Route, target_of
@@ -59,6 +61,7 @@ class Pipeline:
     holdout: Holdout = NOBODY
     router: Router | None = None
     answers: Answers | None = None
+    guard: Guard | None = None
     needy: Sequence[Step] = field(init=False)
     learners: Sequence[Step] = field(init=False)
     place: int = field(init=False)
@@ -89,6 +92,12 @@ class Pipeline:
         if self.router is not None and asked.endpoint in _SPEAKING and is_dry(request.fields):
             await self._dry(self.router, asked, responder)
             return
+        if self.guard is not None and await self._is_stopped(self.guard, asked, responder):
+            return
+        await self._serve(request, responder, route, asked, began)
+
+    async def _serve(self, request: Request, responder: Responder, route: Route, asked: Asked, began: int) -> None:
+        """Decide about a call that was read; then it is answered here, refused, or sent."""
         look = self._look(asked)
         decided = self._decide(asked, look)
         plan, body, to = self._edit(decided, asked)
@@ -129,9 +138,20 @@ class Pipeline:
             raise
         finally:
             self._watch(passage, end)
-            reply = self.books.settle(passage.entry, replace(end, duration_us=elapsed_us() - passage.began))
+            end = replace(end, duration_us=elapsed_us() - passage.began)
+            seen = partial(self.guard.watch, passage.asked) if self.guard is not None else None
+            reply = self.books.settle(passage.entry, end, seen)
             self._learn(passage, reply)
         return reply
+
+    async def _is_stopped(self, guard: Guard, asked: Asked, responder: Responder) -> bool:
+        """Answer and write down a call that a rate limit or a pause stops."""
+        stopped = guard.stopped(asked)
+        if stopped is None:
+            return False
+        self.books.refuse(stopped.plan, stopped.status, attempt=_attempt(asked, stopped.plan, asked.to))
+        await stopped.answer(responder)
+        return True
 
     def _look(self, asked: Asked, *, noted: bool = True) -> Look | None:
         """What the router makes of a call; None where it has nothing to do with it."""
