@@ -97,14 +97,13 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     )
     keys = KeyHasher(secret_at(settings.paths.secret))
     identifier = Identifier(ledger, keys, ledger.session_projects())
-    home = destinations.home.upstream
     pipeline = _pipeline(settings, books, destinations, identifier, stores.learning)
     pipeline.answers = answers_of(settings, books, keys)
     pipeline.guard = guarded(settings, frame.clock, frame.status, frame.tells, stores.engine, acting.anatomy)
     return GatewayApp(
         pipeline=pipeline,
         feedback=Feedback(pipeline.router, stores.engine),
-        relay=Relay(upstream=home, books=books, identifier=identifier, status=frame.status),
+        relay=Relay(upstream=destinations.home.upstream, books=books, identifier=identifier, status=frame.status),
         models=_model_list(settings, destinations, prices, frame.clock),
         resuming=Resuming(pipeline.guard.runaway if pipeline.guard is not None else None, frame.clock),
         local=local,
