@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from underspend.core.call import Call
 from underspend.core.plan import Decision
 from underspend.core.ports import PromptParts
+from underspend.formats.adaptation import Written
 from underspend.formats.anthropic_request import MessagesRequest
 from underspend.formats.chat_request import ChatRequest
 from underspend.formats.translation import Exchange
@@ -38,6 +39,15 @@ class Asked:
     follows: bool = False
     noted: tuple[Decision, ...] = ()
     """What limits said of the call without stopping it."""
+
+    _written: Written | None = field(default=None, repr=False)
+
+    @property
+    def written(self) -> Written:
+        """The body, taken apart once. Raises ValueError for one that cannot be."""
+        if self._written is None:
+            self._written = Written(self.body or b"")
+        return self._written
 
     @property
     def talks(self) -> bool:

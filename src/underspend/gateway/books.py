@@ -176,7 +176,7 @@ class Books:
 
     def price(self, entry: Entry, metered: Metered, *, model: str | None = None, provider: str = "") -> Money | None:
         """What a metered reply costs; with `model`, what its tokens would have cost there. None without a price."""
-        other = replace(metered, provider=provider) if provider else metered
+        other = replace(metered, provider=provider) if provider not in {"", metered.provider} else metered
         bill = cost(other, at=entry.call.time, catalogue=self.catalogue, regional=entry.regional, model=model)
         return bill.total if bill.priced else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -137,6 +138,7 @@ class Pipeline:
             end = End(outcome=Outcome.ABORTED)
             raise
         finally:
+            await _let_go()
             self._watch(passage, end)
             end = replace(end, duration_us=elapsed_us() - passage.began)
             seen = partial(self.guard.watch, passage.asked) if self.guard is not None else None
@@ -237,7 +239,7 @@ class Pipeline:
             to = self.attempts.destinations.planned(asked.call, plan.call, asked.to)
             if asked.message is None:
                 return plan, asked.body, to  # another dialect: the model is all that is set, when it is carried
-            made = anthropic_edits.edited(asked.body, [each.edit for each in plan.decisions if each.applied])
+            made = anthropic_edits.edited(asked.written, [each.edit for each in plan.decisions if each.applied])
             return (plan if self.acting is None else self.acting.measured(plan, made)), made, to
         except Exception as error:  # noqa: BLE001  # fail open: what cannot be edited is sent as it came
             self.status.fault("edit", f"{type(error).__name__}: {error}")
@@ -316,6 +318,12 @@ def _posed(  # noqa: PLR0913, PLR0917  # what a call is, as it would be sent
     attempt = _attempt(asked, plan, to)
     target = target_of(route, request.query)
     return Posed(request=request, asked=asked, plan=plan, body=body, to=to, target=target, began=began, attempt=attempt)
+
+
+async def _let_go() -> None:
+    """Give the loop a turn: what was written to the client leaves only then, and it need not wait for the books."""
+    with suppress(asyncio.CancelledError):  # the books are closed all the same
+        await asyncio.sleep(0)
 
 
 def _unseen_end(entry: Entry, responder: Responder) -> End:
