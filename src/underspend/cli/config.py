@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import click
 
 from underspend.config import load
 
 _SECRET = {"gateway.access_key"}
-_URLS = {"ledger.url", "budget_store.url"}
 
 
 @click.group()
@@ -64,7 +64,9 @@ def _shown(name: str, value: object) -> object:
 
     if name in _SECRET:
         return "(set)" if value else ""
-    if name in _URLS and value:
+    if name in {"cache.url", "faq.url", "budget_store.url"}:
+        return re.sub(r"://[^@/]*@", "://***@", str(value))
+    if name == "ledger.url" and value:
         from sqlalchemy import make_url
 
         return make_url(str(value)).render_as_string(hide_password=True)

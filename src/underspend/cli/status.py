@@ -52,6 +52,8 @@ def _lines(url: str, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in found.get("circuits") or ():
         yield "circuit", f"{name} fails and is left alone for a while; others of its chain are asked"
     yield from _budgets(found.get("budgets") or {})
+    for what, times in (found.get("answers") or {}).items():
+        yield "cache", f"{times:,} {what}"
     ledger = found.get("ledger") or {}
     if ledger:
         yield "ledger", _ledger(ledger)

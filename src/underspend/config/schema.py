@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
+from underspend.config.cache import FaqAnswers, ResponseCache
 from underspend.config.paths import Paths
 
 if TYPE_CHECKING:
@@ -172,6 +173,8 @@ class Sections:
     privacy: Privacy = field(default_factory=Privacy)
     report: Report = field(default_factory=Report)
     budget_store: BudgetStore = field(default_factory=BudgetStore)
+    cache: ResponseCache = field(default_factory=ResponseCache)
+    faq: FaqAnswers = field(default_factory=FaqAnswers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +206,8 @@ class Settings:
     privacy: Privacy
     report: Report
     budget_store: BudgetStore
+    cache: ResponseCache
+    faq: FaqAnswers
     steps: tuple[Step, ...]
     prices: Mapping[str, Mapping[str, Any]]
     providers: tuple[Provider, ...]

@@ -15,6 +15,7 @@ from underspend.core.strategy import State
 from underspend.formats.translators import translator
 from underspend.gateway import holding
 from underspend.gateway.acting import Acting
+from underspend.gateway.answering import answers_of
 from underspend.gateway.app import Door, GatewayApp
 from underspend.gateway.asgi import App
 from underspend.gateway.asking import Asking
@@ -83,7 +84,6 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     keeper: Keeper | None = None,
 ) -> GatewayApp:
     """A gateway of its settings and of what outlives it. Raises ConfigError for a time zone that nobody knows."""
-    _check_zone(settings.report.timezone)
     ledger = stores.ledger
     acting = _acting(settings, ledger, prices, frame.clock)
     books = Books(
@@ -98,19 +98,30 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
         acting=acting,
         holding=keeper.holding if keeper is not None else None,
     )
-    identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
-    home = destinations.home.upstream
+    keys = KeyHasher(secret_at(settings.paths.secret))
+    identifier = Identifier(ledger, keys, ledger.session_projects())
     pipeline = _pipeline(settings, books, destinations, identifier, stores.learning, keeper)
+    pipeline.answers = answers_of(settings, books, keys)
     pipeline.guard = guarded(settings, frame.clock, frame.status, frame.tells, stores.engine, acting.anatomy)
     return GatewayApp(
         pipeline=pipeline,
         feedback=Feedback(pipeline.router, stores.engine),
-        relay=Relay(upstream=home, books=books, identifier=identifier, status=frame.status, gate=pipeline.gate),
+        relay=_relay(pipeline, destinations, identifier),
         models=_model_list(settings, destinations, prices, frame.clock),
         resuming=Resuming(pipeline.guard.runaway if pipeline.guard is not None else None, frame.clock),
         local=local,
         door=_door(settings),
         status=frame.status,
+    )
+
+
+def _relay(pipeline: Pipeline, destinations: Destinations, identifier: Identifier) -> Relay:
+    return Relay(
+        upstream=destinations.home.upstream,
+        books=pipeline.books,
+        identifier=identifier,
+        status=pipeline.status,
+        gate=pipeline.gate,
     )
 
 
@@ -128,6 +139,7 @@ def _pipeline(  # noqa: PLR0913, PLR0917  # as above
     learning: Learning,
     keeper: Keeper | None,
 ) -> Pipeline:
+    _check_zone(settings.report.timezone)
     carrier = Carrier(translator)
     said, status, clock = settings.circuits, books.status, books.clock
     circuits = Circuits(clock, failures=said.failures, open_seconds=said.open_seconds)

@@ -50,18 +50,10 @@ class CappedResponder:
         """Whether the reply's head was sent."""
         return self._to.started
 
-    @started.setter
-    def started(self, value: bool) -> None:
-        self._to.started = value
-
     @property
     def client_gone(self) -> bool:
         """Whether the client went away."""
         return self._to.client_gone
-
-    @client_gone.setter
-    def client_gone(self, value: bool) -> None:
-        self._to.client_gone = value
 
     async def start(self, status: int, headers: RawHeaders) -> None:
         """Send the status line and headers; a stream goes on without its compression, since it may have to end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -20,6 +20,7 @@ from underspend.core.strategy import State, Strategy
 from underspend.formats import anthropic_edits
 from underspend.gateway import refusals, telling
 from underspend.gateway.acting import Acting
+from underspend.gateway.answers import Answers, Waiting
 from underspend.gateway.asked import Asked
 from underspend.gateway.asking import Asking, NobodyHereError
 from underspend.gateway.attempts import Attempts
@@ -31,10 +32,10 @@ from underspend.gateway.destinations import Destination, is_auto, sent_to
 from underspend.gateway.entries import Attempt, End, Entry
 from underspend.gateway.gating import Gate
 from underspend.gateway.guard import Guard
-from underspend.gateway.holding import Breach
+from underspend.gateway.holding import Admitted, Breach
 from underspend.gateway.holdout import NOBODY, Holdout
-from underspend.gateway.passage import Passage
-from underspend.gateway.routes import Route
+from underspend.gateway.passage import Passage, Posed
+from underspend.gateway.routes import Route, target_of
 from underspend.gateway.routing import Deciding, Look, Router
 from underspend.gateway.status import Status
 from underspend.gateway.transport import BodyTooLargeError, ClientGoneError, Request, Responder
@@ -61,6 +62,7 @@ class Pipeline:
     holdout: Holdout = NOBODY
     router: Router | None = None
     gate: Gate | None = None
+    answers: Answers | None = None
     guard: Guard | None = None
     learners: Sequence[Step] = field(init=False)
     place: int = field(init=False)
@@ -92,42 +94,52 @@ class Pipeline:
             return
         if self.guard is not None and await self._is_stopped(self.guard, asked, responder):
             return
-        passage = await self._planned(request, responder, route, asked, began)
-        if passage is not None:
-            await self._forward(passage)
+        await self._serve(request, responder, route, asked, began)
 
-    async def _planned(
-        self, request: Request, responder: Responder, route: Route, asked: Asked, began: int
-    ) -> Passage | None:
-        """A call ready to be sent, its budgets held; None where it was answered in another way."""
+    async def _serve(self, request: Request, responder: Responder, route: Route, asked: Asked, began: int) -> None:
+        """Decide about a call that was read; then it is answered here, refused, or sent."""
         look = self._look(asked)
-        plan = self._decide(asked, look)
-        if plan.refusal is not None:
-            status = await refusals.refuse(responder, plan.refusal, dialect=asked.dialect)
-            self.books.refuse(plan, status, attempt=_attempt(asked, plan, asked.to))
-            return None
-        routed = plan
-        if self.gate is not None:
-            plan = await self.gate.downgraded(asked, plan)
-        plan, body, to = self._edit(plan, asked)
+        routed = decided = self._decide(asked, look)
+        if self.gate is not None and decided.refusal is None:
+            decided = await self.gate.downgraded(asked, decided)
+        plan, body, to = self._edit(decided, asked)
+        waiting: Waiting | bool = False
+        if self.answers is not None:
+            # Before anything is reserved: what is answered here costs nothing, whatever the budgets say.
+            waiting = await self.answers.look(_posed(request, route, asked, plan, body, to, began), responder)
+            if waiting is True:
+                return
+        if decided.refusal is not None:
+            status = await refusals.refuse(responder, decided.refusal, dialect=asked.dialect)
+            self.books.refuse(decided, status, attempt=_attempt(asked, decided, asked.to))
+            return
         if is_auto(plan.call.model):
             problem = "no model could be chosen for this call; see `underspend status`"
             await refusals.not_carried(responder, 400, problem, dialect=asked.dialect)
-            return None
-        if self.gate is None:
-            entry = self._open(asked, plan, to, look, routed)
-            return Passage(request, responder, route, asked, plan, entry, body, to, began, look=look)
-        admitted = await self.gate.admitted(asked, plan, to, self._pricing(asked, look))
-        if isinstance(admitted, Breach):
-            await self.gate.refuse(asked, admitted, responder, _attempt(asked, plan, to))
-            return None
-        with self.gate.released_on_failure(plan.call):
+            return
+        admitted = Admitted(plan)
+        if self.gate is not None:
+            held = await self.gate.admitted(asked, plan, to, self._pricing(asked, look))
+            if isinstance(held, Breach):
+                await self.gate.refuse(asked, held, responder, _attempt(asked, plan, to))
+                return
+            admitted = held
+        with self.gate.released_on_failure(plan.call) if self.gate is not None else nullcontext():
             entry = self._open(asked, admitted.plan, to, look, routed)
-            passage = Passage(request, responder, route, asked, admitted.plan, entry, body, to, began, look=look)
-            self.gate.cap(passage, admitted.ends_at)
-        return passage
+        passage = Passage(request, responder, route, asked, admitted.plan, entry, body, to, began, look=look)
+        await self._sent(passage, waiting, admitted)
 
-    async def _forward(self, passage: Passage) -> None:
+    async def _sent(self, passage: Passage, waiting: Waiting | bool, admitted: Admitted) -> None:
+        """Send a call; its reply is kept for others, and ended at a cap, where that was asked for."""
+        if isinstance(waiting, Waiting):
+            passage.responder = waiting.recorder
+        if self.gate is not None:
+            self.gate.cap(passage, admitted.ends_at)
+        reply = await self._forward(passage)
+        if self.answers is not None and isinstance(waiting, Waiting):
+            await self.answers.keep(waiting, passage, reply)
+
+    async def _forward(self, passage: Passage) -> Reply:
         end = End(outcome=Outcome.INTERRUPTED)
         try:
             await self.books.intend(passage.entry)
@@ -146,6 +158,7 @@ class Pipeline:
             seen = partial(self.guard.watch, passage.asked) if self.guard is not None else None
             reply = self.books.settle(passage.entry, end, seen)
             self._learn(passage, reply)
+        return reply
 
     async def _attempted(self, passage: Passage) -> End:
         try:
@@ -312,6 +325,14 @@ def _attempt(asked: Asked, plan: Plan, to: Destination) -> Attempt | None:
         endpoint=asked.endpoint,
         ours=to.key is not None,
     )
+
+
+def _posed(  # noqa: PLR0913, PLR0917  # what a call is, as it would be sent
+    request: Request, route: Route, asked: Asked, plan: Plan, body: bytes | None, to: Destination, began: int
+) -> Posed:
+    attempt = _attempt(asked, plan, to)
+    target = target_of(route, request.query)
+    return Posed(request=request, asked=asked, plan=plan, body=body, to=to, target=target, began=began, attempt=attempt)
 
 
 async def _let_go() -> None:

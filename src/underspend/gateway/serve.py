@@ -23,6 +23,8 @@ from underspend.config.schema import Settings
 from underspend.core.errors import ConfigError, PortTakenError, StoreError
 from underspend.core.holds import Holds
 from underspend.core.ports import Clock
+from underspend.gateway.answering import closing
+from underspend.gateway.app import GatewayApp
 from underspend.gateway.asgi import App
 from underspend.gateway.assembly import Frame, Stores, assembled
 from underspend.gateway.budgeted import Book, keeper_of, opened_holds
@@ -170,7 +172,18 @@ def _make(
     learning = stack.enter_context(learned(RoutingRows(engine), settings.steps, frame.status.fault))
     app = assembled(settings, frame, Stores(ledger, engine, learning), prices, destinations, local=local, keeper=keeper)
     stack.callback(app.stop)
-    return with_lifespan(app, lambda: _opened(destinations, keeper))
+    return with_lifespan(app, lambda: _open(destinations, app, keeper))
+
+
+@contextlib.asynccontextmanager
+async def _open(destinations: Destinations, app: GatewayApp, keeper: Keeper | None) -> AsyncIterator[None]:
+    """While inside, calls can be sent, and answered here, and their budgets are kept."""
+    async with (
+        closing(app.answers),
+        opened(destinations),
+        keeper.kept() if keeper is not None else contextlib.nullcontext(),
+    ):
+        yield
 
 
 @contextlib.contextmanager
@@ -183,16 +196,6 @@ def _with_alerts(frame: Frame, parts: Parts, alerts: Alerts | None) -> Iterator[
         frame.status.alerts = tells.snapshot
         # Budgets hand each threshold that was passed, and that nobody has told, to `frame.on_crossing`.
         yield replace(frame, tells=tells, on_crossing=crossings_told(tells, frame.clock))
-
-
-@contextlib.asynccontextmanager
-async def _opened(destinations: Destinations, keeper: Keeper | None) -> AsyncIterator[None]:
-    """While inside, calls can be sent and their budgets are kept."""
-    async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(opened(destinations))
-        if keeper is not None:
-            await stack.enter_async_context(keeper.kept())
-        yield
 
 
 def _parts(engine: Engine, settings: Settings, frame: Frame, holds: Holds | None) -> Parts:

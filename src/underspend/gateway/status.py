@@ -30,6 +30,7 @@ class Status:
     ledger: Callable[[], LedgerHealth] | None = None
     circuits: Callable[[], list[str]] | None = None
     budgets: Callable[[], dict[str, object]] | None = None
+    answers: Callable[[], dict[str, int]] | None = None
     alerts: Callable[[], dict[str, object]] | None = None
     pauses: Callable[[], list[dict[str, object]]] | None = None
     calls: int = 0
@@ -74,6 +75,7 @@ class Status:
             ],
             "circuits": self.circuits() if self.circuits else [],
             "budgets": self.budgets() if self.budgets else None,
+            "answers": self.answers() if self.answers else None,
             "alerts": self.alerts() if self.alerts else None,
             "pauses": self.pauses() if self.pauses else [],
             "ledger": {"state": health.state, "waiting": health.waiting} if health else None,
