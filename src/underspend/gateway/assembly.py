@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -37,6 +38,7 @@ from underspend.gateway.learning import Learning
 from underspend.gateway.live import Live
 from underspend.gateway.model_list import ModelList
 from underspend.gateway.pipeline import Pipeline
+from underspend.gateway.plan_limits import PlanLimits
 from underspend.gateway.relay import Relay
 from underspend.gateway.resuming import Resuming
 from underspend.gateway.routing import Router, may_edit, router_step
@@ -44,6 +46,7 @@ from underspend.gateway.status import Status
 from underspend.pricing.catalogue import Catalogue
 from underspend.pricing.forecast import Forecast
 from underspend.stores.ledger import SqlLedger
+from underspend.stores.quota_log import QuotaLog
 from underspend.tokens.estimate import Calibration
 
 _KEPT_MICROS = 30 * 86_400_000_000  # as long as Claude Code keeps a session that can be resumed
@@ -103,6 +106,8 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     pipeline = _pipeline(settings, books, destinations, identifier, stores.learning, keeper)
     pipeline.answers = answers_of(settings, books, keys)
     pipeline.guard = guarded(settings, frame.clock, frame.status, frame.tells, stores.engine, acting.anatomy)
+    worker = ThreadPoolExecutor(1, thread_name_prefix="plan-limits")  # no thread before there is something to keep
+    pipeline.limits = PlanLimits(QuotaLog(settings.paths.quota), worker, frame.clock, frame.status.fault)
     return GatewayApp(
         pipeline=pipeline,
         feedback=Feedback(pipeline.router, stores.engine),

@@ -35,6 +35,7 @@ from underspend.gateway.guard import Guard
 from underspend.gateway.holding import Admitted, Breach
 from underspend.gateway.holdout import NOBODY, Holdout
 from underspend.gateway.passage import Passage, Posed
+from underspend.gateway.plan_limits import PlanLimits
 from underspend.gateway.routes import Route, target_of
 from underspend.gateway.routing import Deciding, Look, Router
 from underspend.gateway.status import Status
@@ -64,6 +65,7 @@ class Pipeline:
     gate: Gate | None = None
     answers: Answers | None = None
     guard: Guard | None = None
+    limits: PlanLimits | None = None
     learners: Sequence[Step] = field(init=False)
     place: int = field(init=False)
     """Where among the strategies the router stands."""
@@ -157,6 +159,8 @@ class Pipeline:
             end = replace(end, duration_us=elapsed_us() - passage.began)
             seen = partial(self.guard.watch, passage.asked) if self.guard is not None else None
             reply = self.books.settle(passage.entry, end, seen)
+            if self.limits is not None and passage.asked.login and passage.entry.tap is not None:
+                self.limits.see(passage.entry.tap.headers)
             self._learn(passage, reply)
         return reply
 

@@ -47,6 +47,7 @@ class Tap:
         self, reply: UpstreamReply, on_fault: Fault, *, keep: bool = False, billing: Billing = AT_HOME
     ) -> None:
         self.status = reply.status
+        self.headers = reply.headers
         self.request_id = first(reply.headers, b"request-id") or first(reply.headers, b"x-request-id")
         self.size = 0
         self._kept: list[bytes] | None = [] if keep else None
