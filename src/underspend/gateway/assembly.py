@@ -106,8 +106,7 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     pipeline = _pipeline(settings, books, destinations, identifier, stores.learning, keeper)
     pipeline.answers = answers_of(settings, books, keys)
     pipeline.guard = guarded(settings, frame.clock, frame.status, frame.tells, stores.engine, acting.anatomy)
-    worker = ThreadPoolExecutor(1, thread_name_prefix="plan-limits")  # no thread before there is something to keep
-    pipeline.limits = PlanLimits(QuotaLog(settings.paths.quota), worker, frame.clock, frame.status.fault)
+    pipeline.limits = _plan_limits(settings, frame)
     return GatewayApp(
         pipeline=pipeline,
         feedback=Feedback(pipeline.router, stores.engine),
@@ -118,6 +117,11 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
         door=_door(settings),
         status=frame.status,
     )
+
+
+def _plan_limits(settings: Settings, frame: Frame) -> PlanLimits:
+    worker = ThreadPoolExecutor(1, thread_name_prefix="plan-limits")  # no thread before there is something to keep
+    return PlanLimits(QuotaLog(settings.paths.quota), worker, frame.clock, frame.status.fault)
 
 
 def _relay(pipeline: Pipeline, destinations: Destinations, identifier: Identifier) -> Relay:
