@@ -72,7 +72,8 @@ class _Talk:
         if not noted:
             return gap
         insort(self.gaps, gap)
-        del self.gaps[_GAPS:]
+        if len(self.gaps) > _GAPS:
+            del self.gaps[-2::-2]  # the longest stays: pauses are what they are kept for
         return gap
 
     def went(self, sent: Call, usage: Usage) -> None:
