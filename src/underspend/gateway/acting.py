@@ -6,11 +6,10 @@ Nothing of this runs where no strategy could edit a call.
 from __future__ import annotations
 
 import json
-from bisect import insort
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import xxhash
@@ -18,7 +17,7 @@ import xxhash
 from underspend.core.call import Call, Section
 from underspend.core.conversation import Conversation, Habits, Kept, name_of
 from underspend.core.editing import apply
-from underspend.core.edits import ContentEdit, ReplaceContent, ShortenContent
+from underspend.core.edits import ContentEdit, ReplaceContent, SetBreakpoint, ShortenContent
 from underspend.core.engine import Step, made_again
 from underspend.core.money import Money
 from underspend.core.past import Past
@@ -30,71 +29,23 @@ from underspend.core.usage import Usage
 from underspend.formats import anthropic_request
 from underspend.formats.anthropic_blocks import Anatomist, Anatomy
 from underspend.formats.anthropic_request import MessagesRequest
+from underspend.gateway.talks import Talk, cache_row
 from underspend.gateway.worlds import Effect, Ended, Worlds
 from underspend.pricing.catalogue import Catalogue
-from underspend.promptcache.cache import LIFETIMES
-from underspend.promptcache.prompt import LONG
 
 _CONVERSATIONS = 2_000
-_GAPS = 1_000
-_PART = 50
 _FAILURES = 20
 _CHOOSES = "auto_model"
 SLOT = "slot"
 """Stands in the ledger's `kept_edits` for a block's name where the row is a conversation's slot."""
 
 
-@dataclass(slots=True)
-class _Talk:
-    """One conversation so far.
-
-    `long` are the tokens of its prompt that were written for an hour, `long_until` is when they die.
-    """
-
-    calls: int = 0
-    last: int | None = None
-    gaps: list[int] = field(default_factory=list)
-    kept: dict[bytes, Kept] = field(default_factory=dict)
-    model: str | None = None
-    effort: str | None = None
-    paid: Money = 0
-    saved: Money = 0
-    long: int = 0
-    long_until: int = 0
-    slot: Slot | None = None
-    kept_slot: Slot | None = None
-
-    def pause(self, now: int, *, noted: bool) -> int | None:
-        """The time since the last call."""
-        if self.last is None:
-            return None
-        gap = max(0, now - self.last)
-        if not noted:
-            return gap
-        insort(self.gaps, gap)
-        if len(self.gaps) > _GAPS:
-            del self.gaps[-2::-2]  # the longest stays: pauses are what they are kept for
-        return gap
-
-    def went(self, sent: Call, usage: Usage) -> None:
-        """Take in how a call was split, in the tokens that its blocks were estimated at."""
-        total = sum(block.tokens for block in sent.blocks)
-        read, long = (count * total // usage.prompt for count in (usage.cache_read, usage.cache_write_1h))
-        if long:
-            self.long, self.long_until = read + long, sent.time + LIFETIMES[LONG]
-        elif read < self.long - total // _PART:
-            self.long = 0
-        elif read <= self.long + total // _PART:
-            self.long_until = sent.time + LIFETIMES[LONG]
-        self.model, self.effort = sent.model, sent.effort
-
-
 class Acting:
     """Conversations and worlds of one gateway, in memory.
 
     `kept_before` gives a conversation's edits as the ledger has them: after a restart they are made again all the same,
-    since the provider may refuse a prompt that its own replies do not fit any more. With `everything` all conversations
-    are followed, else those of calls that leave the model to us.
+    since the provider may refuse a prompt that its own replies do not fit any more. `calls_before` gives the calls of a
+    session and agent (or role). With `everything` all calls are taken apart before they are sent.
     """
 
     def __init__(
@@ -103,16 +54,18 @@ class Acting:
         prices: Catalogue,
         kept_before: Callable[[str], Iterable[Row]] = lambda _: (),
         *,
+        calls_before: Callable[[str, str], Iterable[Row]] = lambda _session, _agent: (),
         everything: bool = True,
     ) -> None:
         self.everything = everything
-        self._kept_before = kept_before
+        self.has_edited_without_session = False
+        self._kept_before, self._calls_before = kept_before, calls_before
         self._steps = tuple(step for step in steps if step.strategy.edits)
         # The router acts on calls that leave it the model, whatever its state.
-        on = [each.strategy.name for each in self._steps if each.state is State.ON or each.strategy.name == _CHOOSES]
+        on = [each.strategy.name for each in self._steps if each.is_on_somewhere or each.strategy.name == _CHOOSES]
         self._anatomist = Anatomist()
         self._worlds = Worlds(on, prices)
-        self._talks: OrderedDict[str, _Talk] = OrderedDict()
+        self._talks: OrderedDict[str, Talk] = OrderedDict()
         self._past = Past()
 
     @property
@@ -138,11 +91,36 @@ class Acting:
             effort=talk.effort,
             paid=talk.paid,
             saved=talk.saved,
+            marked=talk.marked,
         )
         again, _ = made_again(call, known)
         warm, until = self._worlds.warm(key, again, call.time)
         long = min(warm, talk.long) if call.time < talk.long_until else 0
         return replace(known, warm_tokens=warm, long_tokens=long, cold_at=until)
+
+    @staticmethod
+    def name_of(call: Call) -> str | None:
+        """The name of a call's conversation where that can be told without its blocks."""
+        return key_of(call) if call.identity.session is not None else None
+
+    def seen(self, key: str, now: int, *, begins: bool) -> tuple[int, int, int]:
+        """The calls of a conversation so far, its longest pause up to now, and its tokens that live for an hour."""
+        talk = self._talks.get(key) or self._talk(key, begins=begins)
+        idle = max(0, now - talk.last) if talk.last is not None else 0
+        return talk.calls, max(idle, *talk.gaps[-1:], 0), talk.long if now < talk.long_until else 0
+
+    def is_edited(self, key: str) -> bool:
+        """Whether calls of a conversation were edited, or are sent to another model than is asked for."""
+        talk = self._talks.get(key)
+        return talk is not None and (bool(talk.kept) or (talk.slot is not None and _is_away(talk.slot)))
+
+    def passed(self, call: Call, usage: Usage, paid: Money) -> None:
+        """Take in a call that nobody took apart; nothing where it is not known to which conversation it belongs."""
+        key = self.name_of(call)
+        if key is None:
+            return
+        self._talk(key, begins=True).passed(call, usage, paid)
+        self._past.add(key, replace(call, prompt_tokens=usage.prompt), usage.output)
 
     def slot(self, call: Call) -> Slot | None:
         """What the conversation of a call was last sent to; None where it begins."""
@@ -194,6 +172,11 @@ class Acting:
                 self._talk(key).kept[name] = Kept(each.strategy, edit)
                 rows.append(kept_row(key, name, each.strategy, edit, plan.asked.time))
         talk = self._talk(key)
+        self.has_edited_without_session |= bool(rows) and plan.asked.identity.session is None
+        talk.marked = talk.marked or _marks_what_is_bare(plan)
+        if talk.cached != talk.said and (any(talk.said) or _marks(plan)):
+            talk.said = talk.cached
+            rows.append(cache_row(key, talk, plan.asked.time))
         if talk.slot != talk.kept_slot and talk.slot is not None and (talk.kept_slot or _is_away(talk.slot)):
             talk.kept_slot = talk.slot
             rows.append(slot_row(key, talk.slot, plan.asked.time))
@@ -212,14 +195,18 @@ class Acting:
         self._past.add(key, replace(plan.asked, prompt_tokens=usage.prompt), usage.output)
         return effects
 
-    def _talk(self, key: str, call: Call | None = None) -> _Talk:
+    def _talk(self, key: str, call: Call | None = None, *, begins: bool = False) -> Talk:
         found = self._talks.get(key)
         if found is None:
             # Nothing was kept of a conversation in which no model has spoken yet.
-            begins = call is not None and not any(block.role == "assistant" for block in call.blocks)
+            if call is not None:
+                begins = not any(block.role == "assistant" for block in call.blocks)
             rows = [] if begins else list(self._kept_before(key))
             slot = slot_of(rows)
-            found = self._talks[key] = _Talk(kept=dict(kept_of(rows)), slot=slot, kept_slot=slot)
+            found = self._talks[key] = Talk(kept=dict(kept_of(rows)), slot=slot, kept_slot=slot)
+            if not begins:
+                session, _, agent = key.rpartition(" ")
+                found.remember(self._calls_before(session, agent) if session else (), rows)
             if len(self._talks) > _CONVERSATIONS:
                 self._talks.popitem(last=False)
         self._talks.move_to_end(key)
@@ -268,6 +255,15 @@ _CONTENT_EDITS: dict[str, Callable[..., ContentEdit]] = {
     "ReplaceContent": ReplaceContent,
     "ShortenContent": ShortenContent,
 }
+
+
+def _marks_what_is_bare(plan: Plan) -> bool:
+    """Whether breakpoints were set where the client sets none."""
+    return _marks(plan) and not any(block.breakpoint for block in plan.asked.blocks)
+
+
+def _marks(plan: Plan) -> bool:
+    return any(each.applied and isinstance(each.edit, SetBreakpoint) for each in plan.decisions)
 
 
 def _is_content(decision: Decision) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,6 +24,7 @@ from underspend.gateway.circuits import Circuits
 from underspend.gateway.credentials import KeyHasher, secret_at
 from underspend.gateway.destinations import Destinations
 from underspend.gateway.feedback import Feedback
+from underspend.gateway.following import Following
 from underspend.gateway.holdout import Holdout
 from underspend.gateway.identity import Identifier
 from underspend.gateway.learning import Learning
@@ -30,8 +32,9 @@ from underspend.gateway.live import Live
 from underspend.gateway.model_list import ModelList
 from underspend.gateway.pipeline import Pipeline
 from underspend.gateway.relay import Relay
-from underspend.gateway.routing import Router, may_edit, router_step
+from underspend.gateway.routing import Router, router_step
 from underspend.gateway.spending import Spending
+from underspend.gateway.states import States
 from underspend.gateway.status import Status
 from underspend.pricing.catalogue import Catalogue
 from underspend.pricing.forecast import Forecast
@@ -71,7 +74,6 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
 ) -> GatewayApp:
     """A gateway of its settings and of what outlives it. Raises ConfigError for a time zone that nobody knows."""
     ledger = stores.ledger
-    everything = may_edit(settings.steps) or ledger.has_kept_edits(frame.clock.now() - _KEPT_MICROS)
     books = Books(
         ledger=ledger,
         catalogue=prices,
@@ -82,11 +84,14 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
         calibration=Calibration(),
         upstream=destinations.home.host,
         store_content=settings.privacy.store_content,
-        acting=Acting(settings.steps, prices, ledger.kept_edits, everything=everything),
+        acting=Acting(
+            settings.steps, prices, ledger.kept_edits, calls_before=ledger.calls_of, everything=False
+        ),
     )
     identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
     home = destinations.home.upstream
-    pipeline = _pipeline(settings, books, destinations, identifier, stores.learning)
+    kept = ledger.kept_conversations(frame.clock.now() - _KEPT_MICROS)
+    pipeline = _pipeline(settings, books, destinations, identifier, stores.learning, kept)
     return GatewayApp(
         pipeline=pipeline,
         feedback=Feedback(pipeline.router, stores.engine),
@@ -98,8 +103,13 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     )
 
 
-def _pipeline(
-    settings: Settings, books: Books, destinations: Destinations, identifier: Identifier, learning: Learning
+def _pipeline(  # noqa: PLR0913, PLR0917  # what the parts are made of
+    settings: Settings,
+    books: Books,
+    destinations: Destinations,
+    identifier: Identifier,
+    learning: Learning,
+    kept: AbstractSet[str],
 ) -> Pipeline:
     carrier = Carrier(translator)
     said, status, clock = settings.circuits, books.status, books.clock
@@ -107,6 +117,8 @@ def _pipeline(
     status.circuits = lambda: [target_name(key) for key in circuits.open_now()]
     refuses = Refusing(destinations, carrier).why
     router = Router(router_step(settings.steps), learning, explore=settings.routing.explore, refuses=refuses)
+    holdout = Holdout(settings.proof.holdout)
+    states = States(settings.steps, holdout=holdout, on_plans=settings.subscription.act, routed=True)
     asking = Asking(
         identifier=identifier,
         destinations=destinations,
@@ -115,14 +127,23 @@ def _pipeline(
         status=status,
         clock=clock,
         acting=books.acting,
+        following=_following(books, states, routes=router.strategy.is_acting, kept=kept),
         forward=settings.upstream.openai == "forward",
         preference=router.strategy.preference.value,
         first=router.first,
     )
-    return _joined(settings, books, asking, router, circuits)
+    return _joined(settings, books, asking, router, circuits, states)
 
 
-def _joined(settings: Settings, books: Books, asking: Asking, router: Router, circuits: Circuits) -> Pipeline:
+def _following(books: Books, states: States, *, routes: bool, kept: AbstractSet[str]) -> Following | None:
+    if books.acting is None:
+        return None
+    return Following(states, books.acting, Forecast(books.catalogue), routes=routes, kept=kept)
+
+
+def _joined(  # noqa: PLR0913, PLR0917  # as above
+    settings: Settings, books: Books, asking: Asking, router: Router, circuits: Circuits, states: States
+) -> Pipeline:
     """The pipeline of parts that are there."""
     # A limit has to hold for the dearest way that a call may take.
     regional = any(provider.is_regional("") for provider in settings.providers)
@@ -151,6 +172,7 @@ def _joined(settings: Settings, books: Books, asking: Asking, router: Router, ci
         acting=books.acting,
         holdout=Holdout(settings.proof.holdout),
         router=router,
+        states=states,
     )
 
 

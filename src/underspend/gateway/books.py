@@ -178,12 +178,15 @@ class Books:
 
     def _effects(self, entry: Entry, metered: Metered | None, paid: Money) -> tuple[Effect, ...]:
         """What strategies saved on a call; nothing where none could edit it, or where its bill is not known."""
-        if self.acting is None or not entry.followed:
+        if self.acting is None or not (entry.followed or entry.talks):
             return ()
         if metered is None or not metered.has_usage or not metered.usage.prompt:
             return ()
         sent = entry.call.time
         ended = Ended(sent=sent, began=sent + (entry.first_byte_us or 0), metered=metered)
+        if not entry.followed:
+            self.acting.passed(entry.plan.call, metered.usage, paid)
+            return ()
         try:
             plan = entry.plan if entry.without is None else replace(entry.plan, asked=entry.without)
             return self.acting.settle(plan, ended, paid)

@@ -41,7 +41,8 @@ def new_id() -> str:
 class Entry:
     """A call that is under way, and what is known of it so far.
 
-    `followed` is whether strategies may know its conversation. `without` is the call as it would have gone without us,
+    `talks` is whether it is a turn of a conversation, `followed` whether that has been taken apart, so that strategies
+    may know it. `without` is the call as it would have gone without us,
     where the client left the model to us.
     """
 
@@ -56,6 +57,7 @@ class Entry:
     forwarded: bool = False
     regional: bool = False
     followed: bool = True
+    talks: bool = False
     without: Call | None = None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from underspend.core import engine
-from underspend.core.call import BillingMode, Call
+from underspend.core.call import Call
 from underspend.core.context import Context
 from underspend.core.conversation import Conversation, Habits
 from underspend.core.engine import Step
@@ -28,10 +28,12 @@ from underspend.gateway.dearest import Dearest
 from underspend.gateway.destinations import Destination, is_auto, sent_to
 from underspend.gateway.entries import Attempt, End, Entry
 from underspend.gateway.holdout import NOBODY, Holdout
+from underspend.gateway.observing import Observing
 from underspend.gateway.passage import Passage
 from underspend.gateway.routes import Route
 from underspend.gateway.routing import Deciding, Look, Router
 from underspend.gateway.spending import Spending
+from underspend.gateway.states import States
 from underspend.gateway.status import Status
 from underspend.gateway.transport import BodyTooLargeError, ClientGoneError, Request, Responder
 from underspend.gateway.wishes import is_dry
@@ -57,16 +59,22 @@ class Pipeline:
     acting: Acting | None = None
     holdout: Holdout = NOBODY
     router: Router | None = None
+    states: States | None = None
+    cases: States = field(init=False)
     needy: Sequence[Step] = field(init=False)
     learners: Sequence[Step] = field(init=False)
-    place: int = field(init=False)
-    """Where among the strategies the router stands."""
+    observing: Observing = field(init=False)
 
     def __post_init__(self) -> None:
         """Note which strategies want anything before or after a call: most do not, and this is asked for each call."""
-        places = [at for at, step in enumerate(self.steps) if step.strategy.name == Deciding.name]
-        self.place = places[0] if places else 0
-        if self.router is not None:
+        routed = self.router is not None
+        self.cases = self.states or States(
+            self.steps, holdout=self.holdout, on_plans=self.act_on_subscription, routed=routed
+        )
+        self.observing = Observing(
+            states=self.cases, acting=self.acting, status=self.status, context=self._context_after
+        )
+        if routed:
             self.steps = tuple(step for step in self.steps if step.strategy.name != Deciding.name)
         kinds = [(step, type(step.strategy)) for step in self.steps]
         self.needy = [step for step, kind in kinds if kind.needs is not Strategy.needs]
@@ -124,7 +132,8 @@ class Pipeline:
         if self.router is None or self.acting is None or not asked.followed:
             return None
         try:
-            may_act = not self._is_left_alone(asked.call)
+            case = self.cases.of(asked.call.identity)
+            may_act = case.router is State.ON and not case.is_left_alone
             return self.router.look(asked, self.acting, may_act=may_act, noted=noted)
         except Exception as error:  # noqa: BLE001  # fail open: a call is then sent as it came, or to a plain choice
             self.status.fault("router", f"{type(error).__name__}: {error}")
@@ -152,6 +161,22 @@ class Pipeline:
     ) -> Context:
         """What strategies may know; of the conversation nothing where nobody follows it."""
         call, acting = asked.call, self.acting if asked.followed else None
+        return self._known(call, acting, look, pricing, wanted, noted=noted)
+
+    def _context_after(self, asked: Asked, call: Call, noted: bool) -> Context:  # noqa: FBT001  # as Observing calls it
+        acting = self.acting if asked.talks else None
+        return self._known(call, acting, None, self.forecast, {"day"} if self.needy else set(), noted=noted)
+
+    def _known(  # noqa: PLR0913, PLR0917  # what a context is made of
+        self,
+        call: Call,
+        acting: Acting | None,
+        look: Look | None,
+        pricing: Pricing,
+        wanted: AbstractSet[str],
+        *,
+        noted: bool,
+    ) -> Context:
         return Context(
             now=call.time,
             pricing=pricing,
@@ -180,20 +205,12 @@ class Pipeline:
 
         return Dearest(self.forecast, others)
 
-    def _is_left_alone(self, call: Call) -> bool:
-        """Whether a call is only observed: one on a subscription, unless the user said otherwise, or held out."""
-        is_on_plan = call.identity.billing is BillingMode.OAUTH and not self.act_on_subscription
-        return is_on_plan or self.holdout.holds(call.identity.session)
-
     def _steps_for(self, call: Call, look: Look | None) -> Sequence[Step]:
-        """The strategies as they act on a call; the router decides where it looks, whatever the others may do."""
-        steps = self.steps
-        if self._is_left_alone(call):
-            is_on_plan = call.identity.billing is BillingMode.OAUTH and not self.act_on_subscription
-            steps = engine.observing(steps, limits=is_on_plan)
+        """What runs before a call is sent; the router decides where it looks, whatever the others may do."""
+        case = self.cases.of(call.identity)
         if look is None:
-            return steps
-        return (*steps[: self.place], Step(Deciding(look=look), State.ON), *steps[self.place :])
+            return case.before
+        return (*case.before[: case.place], Step(Deciding(look=look), State.ON), *case.before[case.place :])
 
     def _edit(self, plan: Plan, asked: Asked) -> tuple[Plan, bytes | None, Destination]:
         """The plan, the bytes it is made of (the client's own, but for the pieces a strategy changed), and where to."""
@@ -215,7 +232,7 @@ class Pipeline:
         held_out = self.holdout.holds(plan.asked.identity.session)
         attempt = _attempt(asked, plan, to)
         entry = self.books.open(plan, prompt=asked.parts, body=asked.raw, held_out=held_out, attempt=attempt)
-        entry.followed = asked.followed
+        entry.followed, entry.talks = asked.followed, asked.talks
         entry.without = self.attempts.home_of(look, plan.asked) if plan.asked.preference else None
         return entry
 
@@ -235,8 +252,11 @@ class Pipeline:
         await telling.respond(responder, telling.dry(*router.thought(asked, look, call, context)))
 
     def _watch(self, passage: Passage, end: End) -> None:
-        """Let the router say what it would have done, now that the reply is out."""
+        """Let strategies and the router say what they would have done, now that the reply is out."""
+        self.observing.look(passage, end)
         if self.router is None or passage.look is not None or end.outcome is not Outcome.OK:
+            return
+        if self.cases.of(passage.asked.call.identity).router is State.OFF:
             return
         try:
             seen = self.router.watched(passage.asked, passage.plan, self.forecast)

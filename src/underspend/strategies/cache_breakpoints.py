@@ -43,7 +43,7 @@ class CacheBreakpoints(Strategy):
         if call.automatic or call.identity.role is Role.SIDE:
             return False
         if glance.has_breakpoints:
-            return glance.came_in > _LOOKBACK
+            return glance.came_in >= _LOOKBACK
         is_first = glance.begins or glance.calls == 0
         if is_first and len(glance.habits.lengths.get(call.identity.role, ())) < _PRIOR_CONVERSATIONS:
             return False
@@ -95,6 +95,8 @@ def _goes_on(call: Call, ctx: Context) -> bool:
     if rates is None:
         return False
     talk, role = ctx.conversation, call.identity.role
+    if talk.marked and not talk.calls:
+        return True  # nothing but that is known since a restart: what was written then is read
     lengths = ctx.habits.lengths.get(role, ())
     if not talk.calls and len(lengths) < _PRIOR_CONVERSATIONS:
         return False
