@@ -16,7 +16,6 @@ from underspend.core.plan import Plan
 from underspend.core.ports import Clock, Pricing
 from underspend.core.reply import Outcome, Reply
 from underspend.core.strategy import State, Strategy
-from underspend.formats import anthropic_edits
 from underspend.gateway import refusals, telling
 from underspend.gateway.acting import Acting
 from underspend.gateway.asked import Asked
@@ -33,6 +32,7 @@ from underspend.gateway.passage import Passage
 from underspend.gateway.routes import Route
 from underspend.gateway.routing import Deciding, Look, Router
 from underspend.gateway.spending import Spending
+from underspend.gateway.splicing import spliced
 from underspend.gateway.states import States
 from underspend.gateway.status import Status
 from underspend.gateway.transport import BodyTooLargeError, ClientGoneError, Request, Responder
@@ -220,8 +220,12 @@ class Pipeline:
             to = self.attempts.destinations.planned(asked.call, plan.call, asked.to)
             if asked.message is None:
                 return plan, asked.body, to  # another dialect: the model is all that is set, when it is carried
-            made = anthropic_edits.edited(asked.body, [each.edit for each in plan.decisions if each.applied])
-            return (plan if self.acting is None else self.acting.measured(plan, made)), made, to
+            done = spliced(asked.body, plan)
+            if done.dropped:
+                for strategy, why in done.dropped:
+                    self.status.fault("edit", f"{strategy}: dropped: {why}")
+                plan, to = done.plan, self.attempts.destinations.planned(asked.call, done.plan.call, asked.to)
+            return (plan if self.acting is None else self.acting.measured(plan, done.body)), done.body, to
         except Exception as error:  # noqa: BLE001  # fail open: what cannot be edited is sent as it came
             self.status.fault("edit", f"{type(error).__name__}: {error}")
             return Plan(asked=plan.asked, call=plan.asked), asked.body, asked.to
