@@ -44,16 +44,20 @@ class Past:
 
     def add(self, row: Hashable, call: Call, output: int) -> None:
         """A call of a conversation, and how many tokens its reply had."""
+        self.note(row, call, call.prompt_tokens, output)
+
+    def note(self, row: Hashable, call: Call, prompt: int, output: int) -> None:
+        """The same, of a call whose prompt had so many tokens, whatever it was taken for."""
         role, now = call.identity.role, call.time
         earlier = self._last.get(row)
         if earlier is not None:
             _keep(self._gaps.setdefault(role, []), max(now - earlier, 0))
-            growth = call.prompt_tokens - self._prompts[row]
+            growth = prompt - self._prompts[row]
             if growth >= 0:
                 _keep(self._growth.setdefault(role, []), growth)
         _keep(self._outputs.setdefault(call.kind, []), output)
         self._calls[row] = self._calls.get(row, 0) + 1
-        self._last[row], self._prompts[row] = now, call.prompt_tokens
+        self._last[row], self._prompts[row] = now, prompt
         self._open.append((now, row, role))
         if len(self._last) > _CONVERSATIONS:
             oldest = next(iter(self._last))

@@ -103,16 +103,13 @@ class Acting:
         """The name of a call's conversation where that can be told without its blocks."""
         return key_of(call) if call.identity.session is not None else None
 
-    def seen(self, key: str, now: int, *, begins: bool) -> tuple[int, int, int]:
-        """The calls of a conversation so far, its longest pause up to now, and its tokens that live for an hour."""
-        talk = self._talks.get(key) or self._talk(key, begins=begins)
-        idle = max(0, now - talk.last) if talk.last is not None else 0
-        return talk.calls, max(idle, *talk.gaps[-1:], 0), talk.long if now < talk.long_until else 0
+    def known(self, key: str) -> Talk | None:
+        """A conversation that was seen since the start."""
+        return self._talks.get(key)
 
-    def is_edited(self, key: str) -> bool:
-        """Whether calls of a conversation were edited, or are sent to another model than is asked for."""
-        talk = self._talks.get(key)
-        return talk is not None and (bool(talk.kept) or (talk.slot is not None and _is_away(talk.slot)))
+    def recalled(self, key: str, *, begins: bool) -> Talk:
+        """A conversation, as the ledger has it where this gateway has not seen it yet."""
+        return self._talk(key, begins=begins)
 
     def passed(self, call: Call, usage: Usage, paid: Money) -> None:
         """Take in a call that nobody took apart; nothing where it is not known to which conversation it belongs."""
@@ -120,7 +117,7 @@ class Acting:
         if key is None:
             return
         self._talk(key, begins=True).passed(call, usage, paid)
-        self._past.add(key, replace(call, prompt_tokens=usage.prompt), usage.output)
+        self._past.note(key, call, usage.prompt, usage.output)
 
     def slot(self, call: Call) -> Slot | None:
         """What the conversation of a call was last sent to; None where it begins."""
@@ -177,7 +174,7 @@ class Acting:
         if talk.cached != talk.said and (any(talk.said) or _marks(plan)):
             talk.said = talk.cached
             rows.append(cache_row(key, talk, plan.asked.time))
-        if talk.slot != talk.kept_slot and talk.slot is not None and (talk.kept_slot or _is_away(talk.slot)):
+        if talk.slot != talk.kept_slot and talk.slot is not None and (talk.kept_slot or talk.slot.is_away):
             talk.kept_slot = talk.slot
             rows.append(slot_row(key, talk.slot, plan.asked.time))
         return rows
@@ -192,7 +189,7 @@ class Acting:
         talk.saved += sum(effect.saved for effect in effects)
         usage = ended.metered.usage
         talk.went(plan.call, usage)
-        self._past.add(key, replace(plan.asked, prompt_tokens=usage.prompt), usage.output)
+        self._past.note(key, plan.asked, usage.prompt, usage.output)
         return effects
 
     def _talk(self, key: str, call: Call | None = None, *, begins: bool = False) -> Talk:
@@ -234,10 +231,6 @@ def slot_of(rows: Iterable[Row]) -> Slot | None:
             with suppress(TypeError):
                 return Slot(**{**said, "failures": ()})
     return None
-
-
-def _is_away(slot: Slot) -> bool:
-    return slot.model != slot.asked
 
 
 def kept_of(rows: Iterable[Row]) -> Iterator[tuple[bytes, Kept]]:

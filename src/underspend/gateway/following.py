@@ -11,6 +11,7 @@ from underspend.core.strategy import State
 from underspend.formats.anthropic_request import MessagesRequest
 from underspend.gateway.acting import Acting
 from underspend.gateway.states import States
+from underspend.gateway.talks import Talk
 
 _MARK, _HOUR = b'"cache_control"', b'"1h"'
 _MODEL_SPEAKS, _A_BLOCK = b'"assistant"', b'"type"'
@@ -35,39 +36,56 @@ class Following:
         case = self._states.of(call.identity)
         if self._routes and case.router is State.ON and not case.is_left_alone:
             return True
-        begins = _MODEL_SPEAKS not in message.messages
-        if not begins and self._is_edited(call):
+        name = self._acting.name_of(call)
+        talk = self._acting.known(name) if name is not None else None
+        begins = talk is None and _MODEL_SPEAKS not in message.messages
+        if not begins and self._is_edited(name, talk):
             return True
         if not case.acting or call.endpoint != "messages" or call.identity.role is Role.SIDE:
             return False
-        glance = self._glance(call, message, begins=begins)
+        if talk is None and name is not None:
+            talk = self._acting.recalled(name, begins=begins)
+        glance = self._glance(call, message, talk, begins=begins)
         return any(strategy.may_act_on(glance) for strategy in case.acting)
 
-    def _is_edited(self, call: Call) -> bool:
-        """Whether an earlier call of its conversation was edited, or sent to another model."""
-        name = self._acting.name_of(call)
+    def _is_edited(self, name: str | None, talk: Talk | None) -> bool:
+        """Whether an earlier call of a conversation was edited, or sent to another model."""
         if name is None:
             return self._kept_without_session or self._acting.has_edited_without_session
-        return name in self._kept or self._acting.is_edited(name)
+        return name in self._kept or (talk is not None and talk.is_edited)
 
-    def _glance(self, call: Call, message: MessagesRequest, *, begins: bool) -> Glance:
-        name = self._acting.name_of(call)
-        seen = self._acting.seen(name, call.time, begins=begins) if name is not None else None
-        front = next((part for part in (message.system, message.tools) if _MARK in part), None)
-        has_breakpoints = front is not None or _MARK in message.messages
+    def _glance(self, call: Call, message: MessagesRequest, talk: Talk | None, *, begins: bool) -> Glance:
+        has_breakpoints, asks_for_an_hour = _marks(message, talk)
         return Glance(
             call=call,
             pricing=self._pricing,
             begins=begins,
             has_breakpoints=has_breakpoints,
-            # One for an hour never stands behind one for five minutes.
-            asks_for_an_hour=has_breakpoints and _HOUR in (front if front is not None else message.messages),
-            came_in=_came_in(message.messages),
-            calls=seen[0] if seen is not None else None,
-            longest_pause=seen[1] if seen is not None else 0,
-            long_tokens=seen[2] if seen is not None else 0,
+            asks_for_an_hour=asks_for_an_hour,
+            came_in=_came_in(message.messages) if has_breakpoints else 0,
+            calls=talk.calls if talk is not None else None,
+            longest_pause=talk.longest_pause(call.time) if talk is not None else 0,
+            long_tokens=talk.long if talk is not None and call.time < talk.long_until else 0,
             habits=self._acting.habits,
         )
+
+
+def _marks(message: MessagesRequest, talk: Talk | None) -> tuple[bool, bool]:
+    """Whether a request holds breakpoints, and one for an hour: such a one never stands behind one for five minutes.
+
+    Tools and instructions are looked through once, and again when they have another length.
+    """
+    size, of_tools = len(message.system), len(message.tools)
+    front = talk.front if talk is not None else None
+    if front is None or front[:2] != (size, of_tools):
+        marked = next((part for part in (message.system, message.tools) if _MARK in part), None)
+        front = size, of_tools, marked is not None, marked is not None and _HOUR in marked
+        if talk is not None:
+            talk.front = front
+    if front[2]:
+        return True, front[3]
+    is_marked = _MARK in message.messages
+    return is_marked, is_marked and _HOUR in message.messages
 
 
 def _came_in(messages: bytes) -> int:

@@ -146,7 +146,7 @@ class Pipeline:
             wanted = {key for step in self.needy for key in step.strategy.needs(call)}
             pricing = self._pricing(asked, look)
             context = self._context(asked, look, pricing, wanted)
-            plan = engine.run(call, self._steps_for(call, look), context)
+            plan = engine.run(call, self._steps_for(asked, look), context)
             if wanted and plan.refusal is None:
                 self.spending.hold(call.id, pricing.worst_case(plan.call))
         except Exception as error:  # noqa: BLE001  # fail open: only an explicit refusal stops a call
@@ -205,12 +205,14 @@ class Pipeline:
 
         return Dearest(self.forecast, others)
 
-    def _steps_for(self, call: Call, look: Look | None) -> Sequence[Step]:
+    def _steps_for(self, asked: Asked, look: Look | None) -> Sequence[Step]:
         """What runs before a call is sent; the router decides where it looks, whatever the others may do."""
-        case = self.cases.of(call.identity)
-        if look is None:
-            return case.before
-        return (*case.before[: case.place], Step(Deciding(look=look), State.ON), *case.before[case.place :])
+        case = self.cases.of(asked.call.identity)
+        if look is not None:
+            return (*case.before[: case.place], Step(Deciding(look=look), State.ON), *case.before[case.place :])
+        # At a glance nothing could be done to a turn that was not taken apart.
+        is_glanced_at = self.asking.following is not None and asked.talks and not asked.followed
+        return case.limits if is_glanced_at else case.before
 
     def _edit(self, plan: Plan, asked: Asked) -> tuple[Plan, bytes | None, Destination]:
         """The plan, the bytes it is made of (the client's own, but for the pieces a strategy changed), and where to."""

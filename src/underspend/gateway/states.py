@@ -18,12 +18,13 @@ _MOST_CALLERS = 4_096
 class Case:
     """The strategies as they stand to the calls of one caller.
 
-    `before` run before a call is sent: limits, and what may edit it. `after` would edit it and may not: they run when
+    `before` run before a call is sent: `limits`, and what may edit it. `after` would edit it and may not: they run when
     the reply is out, so that no call waits for them. `acting` are those of `before` that edit, `router` is the router's
     state. Of `before` the first `place` stand before the router. `is_left_alone` is set where nothing may edit.
     """
 
     before: tuple[Step, ...]
+    limits: tuple[Step, ...]
     after: tuple[Step, ...]
     acting: tuple[Strategy, ...]
     router: State
@@ -68,6 +69,7 @@ class States:
         before = [(at, step) for at, step in rest if not step.strategy.edits or step.state is State.ON]
         return Case(
             before=tuple(step for _, step in before),
+            limits=tuple(step for _, step in before if not step.strategy.edits),
             after=tuple(step for _, step in rest if step.strategy.edits and step.state is State.SHADOW),
             acting=tuple(step.strategy for _, step in before if step.strategy.edits),
             router=router,

@@ -46,11 +46,23 @@ class Talk:
     kept_slot: Slot | None = None
     marked: bool = False
     said: tuple[int, int, bool] = (0, 0, False)
+    front: tuple[int, int, bool, bool] = (-1, -1, False, False)
+    """Of the tools and instructions last seen: their sizes, whether they hold breakpoints, and any for an hour."""
 
     @property
     def cached(self) -> tuple[int, int, bool]:
         """How it is cached, as far as later calls need to know it."""
         return self.long, self.long_until if self.long else 0, self.marked
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether its calls were edited, or are sent to another model than is asked for."""
+        return bool(self.kept) or (self.slot is not None and self.slot.is_away)
+
+    def longest_pause(self, now: int) -> int:
+        """The longest time between two of its calls, a call made now included (µs)."""
+        idle = now - self.last if self.last is not None else 0
+        return max(idle, self.gaps[-1]) if self.gaps else max(idle, 0)
 
     def pause(self, now: int, *, noted: bool) -> int | None:
         """The time since the last call."""
