@@ -14,7 +14,7 @@ from typing import Any
 
 import xxhash
 
-from underspend.core.call import Call, Section
+from underspend.core.call import THINKING, Call, Section
 from underspend.core.conversation import Conversation, Habits, Kept, name_of
 from underspend.core.editing import apply
 from underspend.core.edits import ContentEdit, ReplaceContent, SetBreakpoint, ShortenContent
@@ -34,6 +34,7 @@ from underspend.gateway.worlds import Effect, Ended, Worlds
 from underspend.pricing.catalogue import Catalogue
 
 _CONVERSATIONS = 2_000
+_KEPT = 50_000
 _FAILURES = 20
 _CHOOSES = "auto_model"
 SLOT = "slot"
@@ -67,6 +68,7 @@ class Acting:
         self._worlds = Worlds(on, prices)
         self._talks: OrderedDict[str, Talk] = OrderedDict()
         self._past = Past()
+        self._kept_anywhere: OrderedDict[bytes, Kept] = OrderedDict()
 
     @property
     def habits(self) -> Habits:
@@ -82,6 +84,8 @@ class Acting:
         key = key_of(call)
         talk = self._talk(key, call)
         self._past.until(call.time)
+        if not talk.calls and self._kept_anywhere:
+            self._adopt(talk, call)
         known = Conversation(
             calls=talk.calls,
             idle=talk.pause(call.time, noted=noted),
@@ -97,6 +101,14 @@ class Acting:
         warm, until = self._worlds.warm(key, again, call.time)
         long = min(warm, talk.long) if call.time < talk.long_until else 0
         return replace(known, warm_tokens=warm, long_tokens=long, cold_at=until)
+
+    def _adopt(self, talk: Talk, call: Call) -> None:
+        """A conversation that was forked from another holds the other's blocks: what was done to them is done again."""
+        for block in call.blocks:
+            if block.ref is not None or block.kind in THINKING:
+                found = self._kept_anywhere.get(name_of(block))
+                if found is not None:
+                    talk.kept.setdefault(name_of(block), found)
 
     @staticmethod
     def name_of(call: Call) -> str | None:
@@ -166,12 +178,15 @@ class Acting:
             edit = each.edit
             if _is_content(each) and not each.again and isinstance(edit, ReplaceContent | ShortenContent):
                 name = name_of(plan.asked.blocks[edit.at])
-                self._talk(key).kept[name] = Kept(each.strategy, edit)
+                self._talk(key).kept[name] = self._kept_anywhere[name] = Kept(each.strategy, edit)
+                if len(self._kept_anywhere) > _KEPT:
+                    self._kept_anywhere.popitem(last=False)
                 rows.append(kept_row(key, name, each.strategy, edit, plan.asked.time))
         talk = self._talk(key)
         self.has_edited_without_session |= bool(rows) and plan.asked.identity.session is None
         talk.marked = talk.marked or _marks_what_is_bare(plan)
-        if talk.cached != talk.said and (any(talk.said) or _marks(plan)):
+        talk.lowered = plan.call.effort if plan.call.effort != plan.asked.effort else None
+        if talk.cached != talk.said and (any(talk.said) or talk.lowered or _marks(plan)):
             talk.said = talk.cached
             rows.append(cache_row(key, talk, plan.asked.time))
         if talk.slot != talk.kept_slot and talk.slot is not None and (talk.kept_slot or talk.slot.is_away):

@@ -29,7 +29,8 @@ class Talk:
     """One conversation so far.
 
     `long` are the tokens of its prompt that were written for an hour, `long_until` is when they die. `marked` is
-    whether we set breakpoints where its client sets none. `said` is what the ledger has of these three.
+    whether we set breakpoints where its client sets none. `lowered` is the effort that we asked for in the last call, None where
+    that was the client's own. `said` is what the ledger has of these four.
     """
 
     calls: int = 0
@@ -45,14 +46,15 @@ class Talk:
     slot: Slot | None = None
     kept_slot: Slot | None = None
     marked: bool = False
-    said: tuple[int, int, bool] = (0, 0, False)
+    lowered: str | None = None
+    said: tuple[int, int, bool, str | None] = (0, 0, False, None)
     front: tuple[int, int, bool, bool] = (-1, -1, False, False)
     """Of the tools and instructions last seen: their sizes, whether they hold breakpoints, and any for an hour."""
 
     @property
-    def cached(self) -> tuple[int, int, bool]:
+    def cached(self) -> tuple[int, int, bool, str | None]:
         """How it is cached, as far as later calls need to know it."""
-        return self.long, self.long_until if self.long else 0, self.marked
+        return self.long, self.long_until if self.long else 0, self.marked, self.lowered
 
     @property
     def is_edited(self) -> bool:
@@ -114,10 +116,12 @@ class Talk:
                     said = json.loads(str(row["edit"]))
                     self.long, self.long_until = int(said["long"]), int(said["until"])
                     self.marked = bool(said["marked"])
+                    self.lowered = self.effort = said.get("effort")
                     self.said = self.cached
 
 
 def cache_row(key: str, talk: Talk, at: int) -> Row:
     """How a conversation is cached, as a row of the ledger: the calls after a restart go on so."""
-    made = json.dumps({"edit": CACHE, "long": talk.long, "until": talk.long_until, "marked": talk.marked})
+    said = {"long": talk.long, "until": talk.long_until, "marked": talk.marked, "effort": talk.lowered}
+    made = json.dumps({"edit": CACHE, **said})
     return {"conversation": key[:255], "block": CACHE, "strategy": "cache_ttl", "edit": made, "kept_at": at}
