@@ -14,7 +14,7 @@ from typing import Any
 
 import xxhash
 
-from underspend.core.call import THINKING, Call, Section
+from underspend.core.call import THINKING, Call, Role, Section
 from underspend.core.conversation import Conversation, Habits, Kept, name_of
 from underspend.core.editing import apply
 from underspend.core.edits import ContentEdit, ReplaceContent, SetBreakpoint, ShortenContent
@@ -84,7 +84,7 @@ class Acting:
         key = key_of(call)
         talk = self._talk(key, call)
         self._past.until(call.time)
-        if not talk.calls and self._kept_anywhere:
+        if not talk.calls and self._kept_anywhere and call.identity.role is not Role.SIDE:
             self._adopt(talk, call)
         known = Conversation(
             calls=talk.calls,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from underspend.core.call import BillingMode, Identity
+from underspend.core.call import BillingMode, Identity, Role
 from underspend.core.engine import Scoped, Step, observing
 from underspend.core.strategy import State, Strategy
 from underspend.gateway.holdout import NOBODY, Holdout
@@ -33,7 +33,9 @@ class Case:
 
 
 class States:
-    """The cases there are, each worked out once. Calls on a subscription, and held out ones, are left alone.
+    """The cases there are, each worked out once.
+
+    Calls on a subscription are left alone, held out ones, and the client's own side calls: some decide what is safe.
 
     With `routed` the router's own strategy is in no case: the router brings it along.
     """
@@ -49,7 +51,8 @@ class States:
     def of(self, who: Identity) -> Case:
         """The case of a caller's calls."""
         is_on_plan = who.billing is BillingMode.OAUTH and not self._on_plans
-        left = 2 if is_on_plan else 1 if self._holdout.holds(who.session) else 0
+        is_left_alone = who.role is Role.SIDE or self._holdout.holds(who.session)
+        left = 2 if is_on_plan else 1 if is_left_alone else 0
         key = left if self._is_plain else (left, who.project, who.key, who.role, who.agent_type)
         found = self._cases.get(key)
         if found is None:
