@@ -64,3 +64,11 @@ def test_not_found_is_one_line_with_its_own_exit_code(program, filled):
     found = program("explain", "zzzz")
     assert found.returncode == 5
     assert found.stderr == "underspend: No call zzzz. See `underspend top` or `underspend tail` for ids.\n"
+
+
+def test_the_words_of_an_edit_stand_below_it(run, filled):
+    add_decision(filled, "aaaa1111", n=7, detail="block 4: 9 tokens → a note of 1\n- [bold]what was there\n+ gone")
+    lines = [line.strip() for line in run("explain", "aaaa1111").splitlines()]
+    assert "route did: block 4: 9 tokens → a note of 1, because a title needs no large model" in lines
+    assert lines[-4:].count("- [bold]what was there") + lines.count("- [bold]what was there") >= 1
+    assert "+ gone" in lines

@@ -131,7 +131,7 @@ class Books:
             Settlement(
                 call=row,
                 lines=bill_rows(entry.call.id, bill),
-                decisions=decision_rows(entry.plan),
+                decisions=self._decisions(entry),
                 effects=effect_rows(entry.call.id, effects),
                 kept=self._kept(entry),
                 prompt=entry.prompt,
@@ -175,6 +175,15 @@ class Books:
 
     def _cost(self, entry: Entry, metered: Metered) -> Bill:
         return cost(metered, at=entry.call.time, catalogue=self.catalogue, regional=entry.regional)
+
+    def _decisions(self, entry: Entry) -> list[Row]:
+        if not entry.plan.decisions:
+            return []
+        try:
+            return decision_rows(entry.plan, entry.request_body)
+        except Exception as error:  # noqa: BLE001  # fail open: a row without its decisions beats none
+            self.status.fault("decisions", f"{type(error).__name__}: {error}")
+            return []
 
     def _effects(self, entry: Entry, metered: Metered | None, paid: Money) -> tuple[Effect, ...]:
         """What strategies saved on a call; nothing where none could edit it, or where its bill is not known."""
