@@ -19,6 +19,7 @@ from underspend.core.editing import apply
 from underspend.core.money import Money
 from underspend.core.plan import Plan
 from underspend.core.usage import Metered, Usage
+from underspend.gateway.ruler import Anchors, Ruler
 from underspend.pricing.catalogue import Catalogue
 from underspend.pricing.cost import cost
 from underspend.promptcache import Cache, Growing, Names, Settings, Split, settings_of
@@ -73,6 +74,7 @@ class Worlds:
         self._prices = prices
         self._ranks = {name: rank for rank, name in enumerate(strategies, start=1)}
         self._names = Names()
+        self._ruler = Ruler()
         self._worlds = [_World(0, len(strategies))]
 
     def warm(self, key: str, call: Call, now: int) -> tuple[int, int | None]:
@@ -90,14 +92,19 @@ class Worlds:
         real = self._worlds[-1]
         total = self._follow(real, key, plan.call)
         bounds = self._bounds(real, key, plan.call, total, ended)
+        anchors: Anchors = ()
         costs: list[Money] = []
-        for world in self._worlds:
+        for world in reversed(self._worlds):  # the real one first: the others are measured by its bill
             call = self._call(plan, world.last) if world is not real else plan.call
-            own = total if world is real else self._follow(world, key, call)
-            prompt = world.prompts[key].prompt(_marks(call), self._minimum(call))
+            if world is not real:
+                self._follow(world, key, call)
+            growing = world.prompts[key]
+            prompt = growing.prompt(_marks(call), self._minimum(call))
             split = world.cache.admit(prompt, ended.sent, at_least=bounds[0], at_most=bounds[1])
             world.cache.began(split, ended.began)
-            costs.append(self._cost(ended, split, (own, total), call, plan.call))
+            if world is real:
+                anchors = self._ruler.learn(growing, split, _billed(ended.metered))
+            costs.insert(0, self._cost(ended, (growing, split), anchors, call, plan.call))
         return tuple(
             Effect(strategy, costs[number - 1] - costs[number])
             for number in range(1, len(self._worlds))
@@ -145,17 +152,19 @@ class Worlds:
             return position, None
         return (-1, position) if read < ruled - slack else (-1, None)
 
-    def _cost(self, ended: Ended, split: Split, totals: tuple[int, int], call: Call, sent: Call) -> Money:
+    def _cost(self, ended: Ended, ruled: tuple[Growing, Split], anchors: Anchors, call: Call, sent: Call) -> Money:
         """A world's bill: the reply as it was, its prompt as this world's cache would have split it."""
         metered = ended.metered
-        own, total = totals
-        at = next((n for n, unit in enumerate(metered.units) if unit.billed and unit.usage.prompt), None)
+        growing, split = ruled
+        at = _prompt_unit(metered)
         if at is None:
             return 0
         units = list(metered.units)
-        if total:
-            billed = units[at].usage
-            units[at] = replace(units[at], usage=_scaled(split, billed.prompt * own // total, own, billed.output))
+        if total := anchors[-1][0]:
+            billed, own = units[at].usage, growing.total
+            if own != total:  # edited: what is not known exactly is in proportion
+                anchors = ((own, billed.prompt * own // total),)
+            units[at] = replace(units[at], usage=self._ruler.measured(growing, split, anchors, billed.output))
         model = call.model if (call.provider, call.model) != (sent.provider, sent.model) else None
         # Another provider's world is billed by that provider's list.
         provider = call.provider if call.provider != sent.provider else metered.provider
@@ -174,6 +183,7 @@ class Worlds:
         """Begin anew once too much is known: a gateway runs for months. Until caches are full again the bill rules."""
         if len(self._names) > _NAMES:
             self._names = Names()
+            self._ruler.clear()
             for world in self._worlds:
                 world.cache.clear()
                 world.prompts.clear()
@@ -189,10 +199,11 @@ def _marks(call: Call) -> list[tuple[int, str]]:
     return marks
 
 
-def _scaled(split: Split, prompt: int, total: int, output: int) -> Usage:
-    """A split of estimated tokens as one of billed tokens: shares of the prompt as it was counted."""
-    total = max(1, total)
-    read = split.cache_read * prompt // total
-    short = split.cache_write_5m * prompt // total
-    long = split.cache_write_1h * prompt // total
-    return Usage(prompt - read - short - long, short, long, read, output)
+def _prompt_unit(metered: Metered) -> int | None:
+    """Which unit of a reply is billed for its prompt."""
+    return next((n for n, unit in enumerate(metered.units) if unit.billed and unit.usage.prompt), None)
+
+
+def _billed(metered: Metered) -> Usage:
+    at = _prompt_unit(metered)
+    return Usage() if at is None else metered.units[at].usage
