@@ -29,15 +29,13 @@ SET = {
     "drop_stale_results": "keep_calls = 2",
     "trim_history": 'budget_tokens = 4000\nroles = ["main", "subagent", "unknown"]',
 }
-EVERYTHING = "\n".join(
-    f'[strategies.{kind.name}]\nstate = "on"\n{SET.get(kind.name, "")}\n' for kind in BUILTIN
-)
+EVERYTHING = "\n".join(f'[strategies.{kind.name}]\nstate = "on"\n{SET.get(kind.name, "")}\n' for kind in BUILTIN)
 POLICIES = {"default": DEFAULT, "everything": EVERYTHING}
 
 
 @dataclass(frozen=True)
 class Bills:
-    """What the fake provider billed, in all and by session, and the share of all prompts that it read from its cache."""
+    """What the fake provider billed, in all and by session, and the share of prompts that its cache held."""
 
     total: int
     by_session: dict[str | None, int]
@@ -130,7 +128,7 @@ def stretched(session, by: float):
 
 @contextmanager
 def _asking(*, bare: bool):
-    """The demo's client without the project in its path, which the provider does not know; `bare` without breakpoints."""
+    """The demo's client without the project in its path, which the provider does not know; `bare`: no breakpoints."""
     request, marked, system = Conversation.request, Conversation._with_mark, Conversation._system
 
     def straight(self, call):

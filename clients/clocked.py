@@ -52,7 +52,7 @@ def main() -> None:
     def dashboard(parts: Parts):
         return create(engine=parts.engine, live=parts.live, status=parts.status, settings=settings, now=clock.now)
 
-    serve(settings, dashboard, lambda url: print(url, flush=True), clock=clock)
+    serve(settings, dashboard, lambda url: sys.stdout.write(f"{url}\n") and sys.stdout.flush(), clock=clock)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 The bars are those of the fake provider's own cache and bill. Pauses of minutes and hours are of a clock that is moved.
 """
 
+import shutil
+
 import anthropic
 import pytest
 from acting import DEFAULT, EVERYTHING, POLICIES, demo, played, session_of_claude
@@ -45,8 +47,6 @@ def claude_runs(request, claude, tmp_path_factory):
     folder = tmp_path_factory.mktemp("acting")
     made = {}
     for name, config in {"direct": None, **POLICIES}.items():
-        import shutil
-
         work = folder / "work"
         for left in (work, folder / "home"):
             shutil.rmtree(left, ignore_errors=True)
@@ -107,7 +107,6 @@ def test_recorded_sessions_never_cost_more_by_default(demo_runs):
     assert default.statuses == {200}
     assert default.hit_share >= direct.hit_share
     compare(direct, default)
-    print(f"direct {direct.total / 10**12:.2f}, default {default.total / 10**12:.2f}")
 
 
 def sdk_loop(url, clock, *, marked):

@@ -67,7 +67,5 @@ def test_behind_messages_that_were_to_go_no_edit_knows_its_place() -> None:
 
 
 def test_what_the_client_got_wrong_itself_drops_no_edit() -> None:
-    raw, plan = planned(
-        ("good", SetMaxOutput(50, "why")), messages=[*MESSAGES, {"role": "user", "content": [RESULT]}]
-    )
+    raw, plan = planned(("good", SetMaxOutput(50, "why")), messages=[*MESSAGES, {"role": "user", "content": [RESULT]}])
     assert spliced(raw, plan).dropped == ()

@@ -25,7 +25,7 @@ class Policy:
     said: Mapping[str, Mapping[str, Any]]
 
     def config(self) -> str:
-        """The policy as TOML for config.toml: strategies that are on for any call, or off or in shadow against default."""
+        """The policy as TOML for config.toml: strategies that are on for any call, or not as they are by default."""
         tables = []
         for step in self.steps:
             name = step.strategy.name

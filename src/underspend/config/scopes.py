@@ -53,6 +53,4 @@ def _scope(table: dict[str, Any], number: int, where: str, at: Callable[[str], s
     if not any(getattr(made, name) for name in _WHOSE):
         mend = f"Give it one of {whose}; for all calls set the strategy's own state."
         raise ConfigError(where=at(where), problem=f"scope {number} fits all calls", mend=mend)
-    return Scope(
-        state=made.state, project=made.project, key=made.key, role=made.role, agent_type=made.agent_type
-    )
+    return Scope(state=made.state, project=made.project, key=made.key, role=made.role, agent_type=made.agent_type)

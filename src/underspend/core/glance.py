@@ -1,4 +1,4 @@
-"""What is known of a call that nobody has taken apart: enough to tell that most strategies have nothing to do with it."""
+"""What is known of a call that nobody has taken apart: often enough to tell that there is nothing to do with it."""
 
 from __future__ import annotations
 

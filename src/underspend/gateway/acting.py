@@ -24,7 +24,6 @@ from underspend.core.past import Past
 from underspend.core.plan import Decision, Plan
 from underspend.core.ports import Row
 from underspend.core.slots import Failure, Slot, after
-from underspend.core.strategy import State
 from underspend.core.usage import Usage
 from underspend.formats import anthropic_request
 from underspend.formats.anthropic_blocks import Anatomist, Anatomy

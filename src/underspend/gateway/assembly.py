@@ -84,9 +84,7 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
         calibration=Calibration(),
         upstream=destinations.home.host,
         store_content=settings.privacy.store_content,
-        acting=Acting(
-            settings.steps, prices, ledger.kept_edits, calls_before=ledger.calls_of, everything=False
-        ),
+        acting=Acting(settings.steps, prices, ledger.kept_edits, calls_before=ledger.calls_of, everything=False),
     )
     identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
     home = destinations.home.upstream

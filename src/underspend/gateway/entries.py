@@ -184,9 +184,7 @@ def decision_rows(plan: Plan, body: bytes | None = None) -> list[Row]:
 
     `body` is the request's where the user has it stored.
     """
-    told = [
-        (each, detail) for each, detail in zip(plan.decisions, details(plan, body), strict=True) if not each.again
-    ]
+    told = [(each, detail) for each, detail in zip(plan.decisions, details(plan, body), strict=True) if not each.again]
     return [
         {
             "call_id": plan.asked.id,

@@ -25,7 +25,13 @@ class Following:
     """
 
     def __init__(
-        self, states: States, acting: Acting, pricing: Pricing, *, routes: bool = False, kept: AbstractSet[str] = frozenset()
+        self,
+        states: States,
+        acting: Acting,
+        pricing: Pricing,
+        *,
+        routes: bool = False,
+        kept: AbstractSet[str] = frozenset(),
     ) -> None:
         self._states, self._acting, self._pricing, self._routes = states, acting, pricing, routes
         self._kept = frozenset(kept)
@@ -89,6 +95,6 @@ def _marks(message: MessagesRequest, talk: Talk | None) -> tuple[bool, bool]:
 
 
 def _came_in(messages: bytes) -> int:
-    """The most blocks that can have come in with the last exchange: each says of what type it is, but for plain texts."""
+    """The most blocks that the last exchange can have brought: each says of what type it is, but for plain texts."""
     at = messages.rfind(_MODEL_SPEAKS)
     return messages.count(_A_BLOCK, max(at, 0)) + _PLAIN_TEXTS

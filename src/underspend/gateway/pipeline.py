@@ -163,11 +163,11 @@ class Pipeline:
         call, acting = asked.call, self.acting if asked.followed else None
         return self._known(call, acting, look, pricing, wanted, noted=noted)
 
-    def _context_after(self, asked: Asked, call: Call, noted: bool) -> Context:  # noqa: FBT001  # as Observing calls it
+    def _context_after(self, asked: Asked, call: Call, noted: bool) -> Context:  # as Observing calls it
         acting = self.acting if asked.talks else None
         return self._known(call, acting, None, self.forecast, {"day"} if self.needy else set(), noted=noted)
 
-    def _known(  # noqa: PLR0913, PLR0917  # what a context is made of
+    def _known(  # noqa: PLR0913  # what a context is made of
         self,
         call: Call,
         acting: Acting | None,

@@ -29,8 +29,8 @@ class Talk:
     """One conversation so far.
 
     `long` are the tokens of its prompt that were written for an hour, `long_until` is when they die. `marked` is
-    whether we set breakpoints where its client sets none. `lowered` is the effort that we asked for in the last call, None where
-    that was the client's own. `said` is what the ledger has of these four.
+    whether we set breakpoints where its client sets none. `lowered` is the effort that we asked for in the last call,
+    None where that was the client's own. `said` is what the ledger has of these four.
     """
 
     calls: int = 0
@@ -89,7 +89,6 @@ class Talk:
         elif read <= self.long + total // _PART:
             self.long_until = sent.time + LIFETIMES[LONG]
         self.model, self.effort = sent.model, sent.effort
-
 
     def passed(self, sent: Call, usage: Usage, paid: Money) -> None:
         """Take in a call that nobody took apart: when it was, what it cost, and whether any of it lives for an hour."""

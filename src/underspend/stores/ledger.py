@@ -151,7 +151,8 @@ class SqlLedger:
             .limit(1_000)
         )
         with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()][::-1]
+            found: list[Row] = [dict(row) for row in connection.execute(query).mappings()]
+            return found[::-1]
         return []
 
     def spent_since(self, start: int) -> Money:
