@@ -1,6 +1,6 @@
 import json
 
-from underspend.core.call import Call
+from underspend.core.call import Block, Call, Section
 from underspend.core.usage import Usage
 from underspend.gateway import talks
 from underspend.gateway.talks import CACHE, Talk, cache_row
@@ -55,6 +55,29 @@ def test_after_a_restart_it_is_as_the_ledger_has_it() -> None:
     assert (again.paid, again.saved) == (30, 15)
     assert again.cached == before.cached == again.said
     assert again.effort == "low"
+
+
+def block(tokens=100, role="user", mark=None):
+    return Block(Section.MESSAGES, "text", "user", b"d", 1, tokens, breakpoint=mark, role=role)
+
+
+ASKED = (block(), block(50, "assistant"), block(7, mark="5m"))
+
+
+def test_what_was_not_simulated_is_taken_for_warm_as_long_as_it_may_live() -> None:
+    talk = Talk(last=0, simulated=None)
+    assert talk.held(call(MINUTE, blocks=ASKED)) == (100, 5 * MINUTE)
+    assert talk.held(call(5 * MINUTE, blocks=ASKED)) == (0, None)
+    talk.long, talk.long_until = 10, HOUR
+    assert talk.held(call(9 * MINUTE, blocks=ASKED)) == (100, HOUR)
+    assert Talk(marked=True).held(call(MINUTE, blocks=ASKED)) == (100, 6 * MINUTE)
+
+
+def test_what_is_known_or_never_was_is_not_guessed() -> None:
+    assert Talk(last=9, simulated=9).held(call(9, blocks=ASKED)) == (0, None)
+    assert Talk().held(call(9, blocks=ASKED)) == (0, None)
+    assert Talk(last=0).held(call(9, blocks=(block(), block(role="assistant"), block()))) == (0, None)
+    assert Talk(last=0).held(call(9, blocks=(block(mark="5m"),))) == (0, None)
 
 
 def test_what_another_version_wrote_is_left_out() -> None:

@@ -97,7 +97,7 @@ class Acting:
             marked=talk.marked,
         )
         again, _ = made_again(call, known)
-        warm, until = self._worlds.warm(key, again, call.time)
+        warm, until = max(self._worlds.warm(key, again, call.time), talk.held(again), key=lambda found: found[0])
         long = min(warm, talk.long) if call.time < talk.long_until else 0
         return replace(known, warm_tokens=warm, long_tokens=long, cold_at=until)
 
@@ -198,7 +198,7 @@ class Acting:
         key = key_of(plan.asked)
         talk = self._talk(key)
         effects = self._worlds.settle(key, plan, ended)
-        talk.calls, talk.last = talk.calls + 1, plan.asked.time
+        talk.calls, talk.last, talk.simulated = talk.calls + 1, plan.asked.time, plan.asked.time
         talk.paid += paid
         talk.saved += sum(effect.saved for effect in effects)
         usage = ended.metered.usage

@@ -11,12 +11,13 @@ from typing import cast
 
 from underspend.core.call import Call
 from underspend.core.conversation import Kept
+from underspend.core.foresight import new_from
 from underspend.core.money import Money
 from underspend.core.ports import Row
 from underspend.core.slots import Slot
 from underspend.core.usage import Usage
 from underspend.promptcache.cache import LIFETIMES
-from underspend.promptcache.prompt import LONG
+from underspend.promptcache.prompt import LONG, SHORT
 
 _GAPS = 1_000
 _PART = 50
@@ -47,6 +48,9 @@ class Talk:
     kept_slot: Slot | None = None
     marked: bool = False
     lowered: str | None = None
+    simulated: int | None = None
+    """When the last call was that our simulation of the cache knows of."""
+
     said: tuple[int, int, bool, str | None] = (0, 0, False, None)
     front: tuple[int, int, bool, bool] = (-1, -1, False, False)
     """Of the tools and instructions last seen: their sizes, whether they hold breakpoints, and any for an hour."""
@@ -89,6 +93,24 @@ class Talk:
         elif read <= self.long + total // _PART:
             self.long_until = sent.time + LIFETIMES[LONG]
         self.model, self.effort = sent.model, sent.effort
+
+    def held(self, call: Call) -> tuple[int, int | None]:
+        """What the cache may hold of a call's prompt where its calls before were not simulated, and when that dies.
+
+        (0, None) where they were, or where nothing says that there were any: after a restart, and of calls that nobody
+        took apart, it is only known when they were. To take what is warm for cold would be to pay for it again.
+        """
+        is_known_of = self.last is not None or self.marked or bool(self.kept)
+        is_cached = self.marked or call.automatic or any(block.breakpoint for block in call.blocks)
+        if not (is_known_of and is_cached) or (self.last is not None and self.simulated == self.last):
+            return 0, None
+        dies = (self.last if self.last is not None else call.time) + LIFETIMES[SHORT]
+        dies = max(dies, self.long_until if self.long else 0)
+        at = new_from(call.blocks)
+        while at and call.blocks[at - 1].role == "assistant":
+            at -= 1
+        tokens = sum(block.tokens for block in call.blocks[:at])
+        return (tokens, dies) if tokens and call.time < dies else (0, None)
 
     def passed(self, sent: Call, usage: Usage, paid: Money) -> None:
         """Take in a call that nobody took apart: when it was, what it cost, and whether any of it lives for an hour."""
