@@ -66,7 +66,13 @@ def test_with_the_request_stored_the_words_are_shown_too() -> None:
     (replaced,) = told(ReplaceContent(3, "gone", 1, "why"), raw=RAW)
     assert replaced.splitlines()[1:] == ["- one", "- two", "- three", "- four", "+ gone"]
     (short,) = told(ShortenContent(3, 3, 4, 2, "why"), raw=RAW)
-    assert short.splitlines()[5:] == ["+ one", "+ [… 11 characters left out …]", "+ four"]
+    assert short.splitlines()[1:] == [
+        "  … 1 lines stay",
+        "- two",
+        "- three",
+        "+ [… 11 characters left out …]",
+        "  … 1 lines stay",
+    ]
     (dropped,) = told(DropMessages(0, 1, "why"), raw=RAW)
     assert dropped.splitlines()[1:] == ["- look"]
     assert told(SetMaxOutput(4, "a"), raw=RAW) == ["max_tokens 9 → 4"]
@@ -74,4 +80,6 @@ def test_with_the_request_stored_the_words_are_shown_too() -> None:
 
 def test_long_texts_are_cut() -> None:
     (replaced,) = told(ReplaceContent(3, "x" * 2_100, 1, "why"), raw=RAW)
-    assert replaced.splitlines()[-1] == "+ … 100 characters more"
+    assert replaced.splitlines()[-1] == "+ " + "x" * 2_000
+    (many,) = told(ReplaceContent(3, "x\n" * 2_100, 1, "why"), raw=RAW)
+    assert many.splitlines()[-1] == "+ … 1,100 lines more"

@@ -93,13 +93,33 @@ def _in_words(edit: Edit, parts: Sequence[tuple[int, Json]]) -> str:
 
 
 def _differing(before: str, after: str) -> str:
-    lines = [*(f"- {line}" for line in _cut(before).splitlines()), *(f"+ {line}" for line in _cut(after).splitlines())]
-    return "\n".join(lines)
+    """Lines that went (-) and came (+), between those that both begin and end with."""
+    was, now = before.splitlines(), after.splitlines()
+    begin = _same(was, now)
+    end = _same(was[begin:][::-1], now[begin:][::-1])
+    went, came = was[begin : len(was) - end], now[begin : len(now) - end]
+    lines = [*(f"- {line}" for line in _cut(went)), *(f"+ {line}" for line in _cut(came))]
+    return "\n".join([*_said_same(begin), *lines, *_said_same(end)])
 
 
-def _cut(text: str) -> str:
-    more = len(text) - _MOST_SHOWN
-    return text if more <= 0 else f"{text[:_MOST_SHOWN]}\n… {more:,} characters more"
+def _same(these: Sequence[str], those: Sequence[str]) -> int:
+    most = min(len(these), len(those))
+    return next((at for at in range(most) if these[at] != those[at]), most)
+
+
+def _said_same(count: int) -> list[str]:
+    return [f"  … {count:,} lines stay"] if count else []
+
+
+def _cut(lines: Sequence[str]) -> list[str]:
+    """As many lines as are shown of a long text, and how many more there are."""
+    shown, left = [], _MOST_SHOWN
+    for number, line in enumerate(lines):
+        if left <= 0:
+            return [*shown, f"… {len(lines) - number:,} lines more"]
+        shown.append(line[:left])
+        left -= len(line) + 1
+    return shown
 
 
 def _text(content: object) -> str:
