@@ -49,7 +49,7 @@ def test_what_is_said_is_set_and_its_place_is_kept() -> None:
         ([], "strategies", "strategies are tables"),
         ({"budget": 3}, "strategies", "strategies are tables"),
         ({"buget": {}}, "strategies.buget", "no strategy buget"),
-        ({"budget": {"limit": 1}}, "strategies.budget.limit", "It has: state, day_usd, action."),
+        ({"budget": {"limit": 1}}, "strategies.budget.limit", "It has: state, scopes, day_usd, action."),
         ({"budget": {"state": True}}, "strategies.budget.state", "Use off, shadow or on."),
         ({"budget": {"day_usd": 5}}, "strategies.budget", "Expected `str`, got `int`"),
         ({"budget": {"day_usd": "-1"}}, "strategies.budget", "below zero"),
