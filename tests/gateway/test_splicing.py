@@ -7,6 +7,7 @@ from underspend.core.call import Call
 from underspend.core.edits import DropMessages, ReplaceContent, SetBreakpoint, SetMaxOutput
 from underspend.core.plan import Decision, Plan
 from underspend.formats import anthropic_request
+from underspend.formats.adaptation import Written
 from underspend.formats.anthropic_blocks import Anatomist
 from underspend.gateway.splicing import spliced
 
@@ -33,7 +34,7 @@ def planned(*edits, messages=MESSAGES):
 
 def test_what_will_do_is_made() -> None:
     raw, plan = planned(("dedupe_reads", ReplaceContent(3, "as before", 3, "why")))
-    done = spliced(raw, plan)
+    done = spliced(Written(raw), plan)
     assert done.plan is plan
     assert done.dropped == ()
     assert json.loads(done.body)["messages"][2]["content"][0]["content"] == "as before"
@@ -52,7 +53,7 @@ def test_what_will_do_is_made() -> None:
 )
 def test_what_the_provider_would_refuse_is_dropped_and_the_rest_is_made(edit, why) -> None:
     raw, plan = planned(("bad", edit), ("good", SetMaxOutput(50, "why")))
-    done = spliced(raw, plan)
+    done = spliced(Written(raw), plan)
     assert [name for name, _ in done.dropped] == ["bad"]
     assert why in done.dropped[0][1]
     assert [(each.strategy, each.applied) for each in done.plan.decisions] == [("bad", False), ("good", True)]
@@ -60,7 +61,7 @@ def test_what_the_provider_would_refuse_is_dropped_and_the_rest_is_made(edit, wh
 
 def test_behind_messages_that_were_to_go_no_edit_knows_its_place() -> None:
     raw, plan = planned(("bad", DropMessages(1, 1, "why")), ("good", SetBreakpoint(4, "5m", "why")))
-    done = spliced(raw, plan)
+    done = spliced(Written(raw), plan)
     assert [name for name, _ in done.dropped] == ["bad", "good"]
     assert done.body == raw
     assert done.plan.call == plan.asked
@@ -68,4 +69,4 @@ def test_behind_messages_that_were_to_go_no_edit_knows_its_place() -> None:
 
 def test_what_the_client_got_wrong_itself_drops_no_edit() -> None:
     raw, plan = planned(("good", SetMaxOutput(50, "why")), messages=[*MESSAGES, {"role": "user", "content": [RESULT]}])
-    assert spliced(raw, plan).dropped == ()
+    assert spliced(Written(raw), plan).dropped == ()

@@ -15,6 +15,7 @@ from underspend.core.conversation import Conversation, Habits
 from underspend.core.engine import Step
 from underspend.core.strategy import State
 from underspend.formats import anthropic_request
+from underspend.formats.adaptation import Written
 from underspend.formats.anthropic_blocks import Anatomist
 from underspend.formats.anthropic_validity import violations
 from underspend.formats.json_slices import Slice, elements, members, trimmed
@@ -142,7 +143,7 @@ def test_safeguards_thinking_server_tools_and_unknown_fields_stay(number, at, se
     raw = with_more(body, at, server=server)
     plan = planned(raw, Role.SUBAGENT if agent else Role.MAIN, warm, calls)
     assert plan.faults == ()
-    done = spliced(raw, plan)
+    done = spliced(Written(raw), plan)
     was, now = pieces(raw), pieces(done.body)
     assert now[0] == was[0]
     assert is_in_order(now[1], was[1])
@@ -157,4 +158,4 @@ def test_a_safety_call_is_never_touched(number):
     raw = with_more(BODIES[number][0], 0, server=True)
     plan = planned(raw, Role.SIDE, 0, 3)
     assert not [each for each in plan.decisions if each.applied]
-    assert spliced(raw, replace(plan)).body == raw
+    assert spliced(Written(raw), replace(plan)).body == raw

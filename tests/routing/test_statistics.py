@@ -84,3 +84,21 @@ def test_rows_put_back_are_the_same():
     for level, arm, sums in statistics.rows():
         copy.load(level, arm, sums)
     assert copy == statistics
+
+
+def test_a_belief_holds_until_more_is_learned():
+    statistics = taught(("chat", CHEAP, 1.0, 5))
+    before = statistics.belief("chat", CHEAP)
+    assert statistics.belief("chat", CHEAP) is before
+    statistics.add("extraction", CHEAP, 0.0, 5)
+    after = statistics.belief("chat", CHEAP)
+    assert after == taught(("chat", CHEAP, 1.0, 5), ("extraction", CHEAP, 0.0, 5)).belief("chat", CHEAP) != before
+    statistics.forget(CHEAP)
+    assert statistics.belief("chat", CHEAP) == Statistics().belief("chat", CHEAP)
+
+
+def test_beliefs_in_names_that_a_client_makes_up_are_not_kept_for_ever():
+    statistics = Statistics()
+    for number in range(9_000):
+        statistics.belief(f"sub-agent/{number}", ODD)
+    assert statistics.kept_beliefs < 9_000

@@ -23,6 +23,7 @@ COMMANDS = {
     "spend": "what was paid, by day, model, project, session or agent",
     "savings": "what was really saved: billed, simulated, measured",
     "routes": "what routing knows: classes of tasks, models, certificates",
+    "alerts": "what alerts were sent; try each place; let go on what is paused",
     "top": "the costliest calls and sessions",
     "tail": "calls as they happen",
     "explain": "one call: every block, lane, price and edit",
@@ -57,7 +58,10 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"underspend.cli.{cmd_name}").command
-        for leaf in command.commands.values() if isinstance(command, click.Group) else [command]:
+        leaves = [*command.commands.values()] if isinstance(command, click.Group) else [command]
+        if isinstance(command, click.Group) and command.invoke_without_command:
+            leaves.append(command)
+        for leaf in leaves:
             if not any(option.name == "home" for option in leaf.params):
                 leaf.params.append(_home_option())
         return command

@@ -11,9 +11,8 @@ from msgspec import Meta
 from underspend.config.paths import Paths
 
 if TYPE_CHECKING:
+    from underspend.config.alerts import AlertSettings
     from underspend.core.engine import Step
-
-if TYPE_CHECKING:
     from underspend.providers.provider import Provider
 
 
@@ -127,7 +126,7 @@ class Routing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sections:
-    """The tables of config.toml besides [strategies.*], [prices.*], [providers.*] and [fallbacks]."""
+    """The tables of config.toml besides [strategies.*], [prices.*], [providers.*], [fallbacks] and those of alerts."""
 
     gateway: Gateway = field(default_factory=Gateway)
     upstream: Upstream = field(default_factory=Upstream)
@@ -154,7 +153,8 @@ class Origin:
 class Settings:
     """All settings, resolved. `steps` are the strategies in order with their states.
 
-    `fallbacks` maps a model to those to ask after it, as "provider/model" or a model alone.
+    `fallbacks` maps a model to those to ask after it, as "provider/model" or a model alone. `alerts` is None where none
+    of the tables [alerts], [rate_limits] and [runaway] stands in the file.
     """
 
     paths: Paths
@@ -171,4 +171,5 @@ class Settings:
     prices: Mapping[str, Mapping[str, Any]]
     providers: tuple[Provider, ...]
     fallbacks: Mapping[str, tuple[str, ...]]
+    alerts: AlertSettings | None
     origins: tuple[Origin, ...]

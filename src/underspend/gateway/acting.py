@@ -9,7 +9,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import xxhash
@@ -36,6 +36,7 @@ _CONVERSATIONS = 2_000
 _KEPT = 50_000
 _FAILURES = 20
 _CHOOSES = "auto_model"
+_SLOT = tuple(each.name for each in fields(Slot) if each.name != "failures")
 SLOT = "slot"
 """Stands in the ledger's `kept_edits` for a block's name where the row is a conversation's slot."""
 
@@ -85,21 +86,23 @@ class Acting:
         self._past.until(call.time)
         if not talk.calls and self._kept_anywhere and call.identity.role is not Role.SIDE:
             self._adopt(talk, call)
-        known = Conversation(
+        kept = dict(talk.kept)
+        again, _ = made_again(call, Conversation(kept=kept)) if kept else (call, None)
+        warm, until = max(self._worlds.warm(key, again, call.time), talk.held(again), key=lambda found: found[0])
+        return Conversation(
             calls=talk.calls,
             idle=talk.pause(call.time, noted=noted),
             gaps=talk.gaps,
-            kept=dict(talk.kept),
+            kept=kept,
             model=talk.model,
             effort=talk.effort,
             paid=talk.paid,
             saved=talk.saved,
             marked=talk.marked,
+            warm_tokens=warm,
+            long_tokens=min(warm, talk.long) if call.time < talk.long_until else 0,
+            cold_at=until,
         )
-        again, _ = made_again(call, known)
-        warm, until = max(self._worlds.warm(key, again, call.time), talk.held(again), key=lambda found: found[0])
-        long = min(warm, talk.long) if call.time < talk.long_until else 0
-        return replace(known, warm_tokens=warm, long_tokens=long, cold_at=until)
 
     def _adopt(self, talk: Talk, call: Call) -> None:
         """A conversation that was forked from another holds the other's blocks: what was done to them is done again."""
@@ -157,8 +160,10 @@ class Acting:
 
     def measured(self, plan: Plan, body: bytes) -> Plan:
         """The plan with the sizes that edited blocks really have in the body that is sent: strategies only guess."""
+        if not any(_is_content(each) for each in plan.decisions):
+            return plan
         message = anthropic_request.read(body)
-        if message is None or not any(_is_content(each) for each in plan.decisions):
+        if message is None:
             return plan
         sizes = {block.ref: block.tokens for block in self.anatomy(message).blocks if block.kind == "tool_result"}
         call, decisions = plan.asked, list[Decision]()
@@ -232,7 +237,8 @@ def kept_row(key: str, name: bytes, strategy: str, edit: ContentEdit, at: int) -
 
 def slot_row(key: str, slot: Slot, at: int) -> Row:
     """A slot away from the model asked for, as a row of the ledger: after a restart it stays there."""
-    made = json.dumps({"edit": SLOT, **asdict(replace(slot, failures=()))})
+    said = {name: getattr(slot, name) for name in _SLOT}
+    made = json.dumps({"edit": SLOT, **said, "failures": ()})
     return {"conversation": key[:255], "block": SLOT, "strategy": _CHOOSES, "edit": made, "kept_at": at}
 
 
@@ -282,6 +288,9 @@ def key_of(call: Call) -> str:
     identity = call.identity
     if identity.session is not None:
         return f"{identity.session} {identity.agent or identity.role}"
-    first = next((block for block in call.blocks if block.section is Section.MESSAGES), None)
-    begin = b"".join(block.digest for block in call.blocks if block.section is not Section.MESSAGES)
-    return xxhash.xxh3_128_hexdigest(begin + (first.digest if first is not None else b"") + str(identity.key).encode())
+    begin = []
+    for block in call.blocks:
+        begin.append(block.digest)
+        if block.section is Section.MESSAGES:
+            break
+    return xxhash.xxh3_128_hexdigest(b"".join((*begin, str(identity.key).encode())))

@@ -13,6 +13,8 @@ from underspend.gateway.feedback import Feedback
 from underspend.gateway.model_list import ModelList
 from underspend.gateway.pipeline import Pipeline
 from underspend.gateway.relay import Relay
+from underspend.gateway.resuming import PATH as RESUME
+from underspend.gateway.resuming import Resuming
 from underspend.gateway.routes import classify
 from underspend.gateway.status import Status
 from underspend.gateway.transport import ClientGoneError
@@ -61,6 +63,7 @@ class GatewayApp:
         relay: Relay,
         models: ModelList,
         feedback: Feedback,
+        resuming: Resuming,
         local: App,
         door: Door,
         status: Status,
@@ -68,7 +71,7 @@ class GatewayApp:
         self._pipeline = pipeline
         self._relay = relay
         self._models = models
-        self._feedback = feedback
+        self._posts: dict[bytes, Resuming | Feedback] = {RESUME: resuming, **dict.fromkeys(_FEEDBACK, feedback)}
         self._local = local
         self._door = door
         self._status = status
@@ -85,8 +88,8 @@ class GatewayApp:
             await refusals.ask_for_key(responder)
         elif why is not None:
             await refusals.forbidden(responder, why)
-        elif request.path in _FEEDBACK and request.method == "POST":
-            await self._feedback.handle(request, responder)
+        elif request.path in self._posts and request.method == "POST":
+            await self._posts[request.path].handle(request, responder)
         elif ours:
             await self._local(scope, receive, send)
         elif request.path == b"/" and request.method == "GET" and "text/html" in fields.get("accept", ""):

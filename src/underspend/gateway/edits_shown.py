@@ -113,7 +113,7 @@ def _said_same(count: int) -> list[str]:
 
 def _cut(lines: Sequence[str]) -> list[str]:
     """As many lines as are shown of a long text, and how many more there are."""
-    shown, left = [], _MOST_SHOWN
+    shown, left = list[str](), _MOST_SHOWN
     for number, line in enumerate(lines):
         if left <= 0:
             return [*shown, f"… {len(lines) - number:,} lines more"]

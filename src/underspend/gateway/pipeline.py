@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from underspend.core import engine
 from underspend.core.call import Call
@@ -26,6 +28,7 @@ from underspend.gateway.clock import elapsed_us
 from underspend.gateway.dearest import Dearest
 from underspend.gateway.destinations import Destination, is_auto, sent_to
 from underspend.gateway.entries import Attempt, End, Entry
+from underspend.gateway.guard import Guard
 from underspend.gateway.holdout import NOBODY, Holdout
 from underspend.gateway.observing import Observing
 from underspend.gateway.passage import Passage
@@ -61,6 +64,7 @@ class Pipeline:
     router: Router | None = None
     states: States | None = None
     cases: States = field(init=False)
+    guard: Guard | None = None
     needy: Sequence[Step] = field(init=False)
     learners: Sequence[Step] = field(init=False)
     observing: Observing = field(init=False)
@@ -95,6 +99,8 @@ class Pipeline:
         if self.router is not None and asked.endpoint in _SPEAKING and is_dry(request.fields):
             await self._dry(self.router, asked, responder)
             return
+        if self.guard is not None and await self._is_stopped(self.guard, asked, responder):
+            return
         look = self._look(asked)
         plan = self._decide(asked, look)
         if plan.refusal is not None:
@@ -123,9 +129,21 @@ class Pipeline:
             end = End(outcome=Outcome.ABORTED)
             raise
         finally:
+            await _let_go()
             self._watch(passage, end)
-            reply = self.books.settle(passage.entry, replace(end, duration_us=elapsed_us() - passage.began))
+            end = replace(end, duration_us=elapsed_us() - passage.began)
+            seen = partial(self.guard.watch, passage.asked) if self.guard is not None else None
+            reply = self.books.settle(passage.entry, end, seen)
             self._learn(passage, reply)
+
+    async def _is_stopped(self, guard: Guard, asked: Asked, responder: Responder) -> bool:
+        """Answer and write down a call that a rate limit or a pause stops."""
+        stopped = guard.stopped(asked)
+        if stopped is None:
+            return False
+        self.books.refuse(stopped.plan, stopped.status, attempt=_attempt(asked, stopped.plan, asked.to))
+        await stopped.answer(responder)
+        return True
 
     def _look(self, asked: Asked, *, noted: bool = True) -> Look | None:
         """What the router makes of a call; None where it has nothing to do with it."""
@@ -222,7 +240,7 @@ class Pipeline:
             to = self.attempts.destinations.planned(asked.call, plan.call, asked.to)
             if asked.message is None:
                 return plan, asked.body, to  # another dialect: the model is all that is set, when it is carried
-            done = spliced(asked.body, plan)
+            done = spliced(asked.written, plan)
             if done.dropped:
                 for strategy, why in done.dropped:
                     self.status.fault("edit", f"{strategy}: dropped: {why}")
@@ -300,6 +318,12 @@ def _attempt(asked: Asked, plan: Plan, to: Destination) -> Attempt | None:
         endpoint=asked.endpoint,
         ours=to.key is not None,
     )
+
+
+async def _let_go() -> None:
+    """Give the loop a turn: what was written to the client leaves only then, and it need not wait for the books."""
+    with suppress(asyncio.CancelledError):  # the books are closed all the same
+        await asyncio.sleep(0)
 
 
 def _unseen_end(entry: Entry, responder: Responder) -> End:

@@ -13,6 +13,7 @@ from underspend.core.editing import apply
 from underspend.core.edits import DropMessages, ReplaceContent, SetBreakpoint, ShortenContent
 from underspend.core.plan import Decision, Plan
 from underspend.formats import anthropic_edits
+from underspend.formats.adaptation import Written
 from underspend.formats.anthropic_validity import altered_thinking, violations
 from underspend.formats.lenient import Json, decode, obj
 
@@ -29,14 +30,14 @@ class Spliced:
     dropped: tuple[tuple[str, str], ...] = ()
 
 
-def spliced(raw: bytes, plan: Plan) -> Spliced:
-    """The body with all edits of the plan; if it would not do, with those that will. Raises ValueError for no JSON."""
+def spliced(written: Written, plan: Plan) -> Spliced:
+    """The body with all edits of the plan; if it would not do, with those that will."""
     applied = [each for each in plan.decisions if each.applied]
-    checking = _Checking(raw)
+    checking = _Checking(written)
     made = checking.tried(applied)
     if isinstance(made, bytes):
         return Spliced(plan, made)
-    return _without_the_bad(raw, plan, checking)
+    return _without_the_bad(written.raw, plan, checking)
 
 
 def _without_the_bad(raw: bytes, plan: Plan, checking: _Checking) -> Spliced:
@@ -69,21 +70,23 @@ def _without_the_bad(raw: bytes, plan: Plan, checking: _Checking) -> Spliced:
 class _Checking:
     """Tries edits of one body."""
 
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self._thinks = b'thinking"' in raw
+    def __init__(self, written: Written) -> None:
+        self._written, self._raw = written, written.raw
+        self._thinks = b'thinking"' in written.raw
         self._before: Json | None = None
 
     def tried(self, decisions: Sequence[Decision]) -> bytes | str:
         """The body after the edits, or why they will not do."""
         try:
-            made = anthropic_edits.edited(self._raw, [each.edit for each in decisions])
+            made = anthropic_edits.edited(self._written, [each.edit for each in decisions])
         except ValueError as error:
             return str(error)[:_MOST_SAID]
         wrong = self._wrong(made)
         return wrong[:_MOST_SAID] if wrong else made
 
     def _wrong(self, made: bytes) -> str:
+        if self._holds_the_same(made):
+            return ""
         after = obj(decode(made))
         found = violations(after)
         if not found and not self._thinks:
@@ -92,6 +95,16 @@ class _Checking:
         own = violations(before) if found else []
         found = [*(each for each in found if each not in own), *altered_thinking(before, after)]
         return found[0] if found else ""
+
+    def _holds_the_same(self, made: bytes) -> bool:
+        """Whether nothing but one small member was changed (the model, a limit): tools, system and messages stay."""
+        by = len(made) - len(self._raw)
+        places = (self._written.top.get(name) for name in ("tools", "system", "messages"))
+        return all(
+            any(made[at.start + moved : at.end + moved] == self._raw[at.start : at.end] for moved in (0, by))
+            for at in places
+            if at is not None
+        )
 
     @property
     def _client_s(self) -> Json:

@@ -79,23 +79,36 @@ class Worlds:
 
     def warm(self, key: str, call: Call, now: int) -> tuple[int, int | None]:
         """The tokens of a prompt that the provider's cache should hold, and when they die (µs); (0, None) when cold."""
+        marks = _marks(call)
+        if not marks:
+            return 0, None
         real = self._worlds[-1]
         growing = real.prompt(key, self._names)
         growing.follow(call.blocks, self._settings(call))
-        top, until = real.cache.find(growing.prompt(_marks(call), self._minimum(call)), now)
+        top, until = real.cache.find(growing.prompt(marks, self._minimum(call)), now)
         return (growing.sizes[top], until) if top >= 0 else (0, None)
 
     def settle(self, key: str, plan: Plan, ended: Ended) -> tuple[Effect, ...]:
         """Take in how a call ended, in every world. The effects of strategies in order, without those that had none."""
         self._part(plan)
         self._forget_names()
+        calls = [self._call(plan, world.last) for world in self._worlds[:-1]]
+        costs = self._uncached(ended, calls, plan.call) or self._cached(key, ended, calls, plan.call)
+        return tuple(
+            Effect(strategy, costs[number - 1] - costs[number])
+            for number in range(1, len(self._worlds))
+            for strategy in [self._first_of(self._worlds[number])]
+        )
+
+    def _cached(self, key: str, ended: Ended, calls: Sequence[Call], sent: Call) -> list[Money]:
+        """The bill of every world, each with what its cache holds; the last is the real one, with the call as sent."""
         real = self._worlds[-1]
-        total = self._follow(real, key, plan.call)
-        bounds = self._bounds(real, key, plan.call, total, ended)
+        total = self._follow(real, key, sent)
+        bounds = self._bounds(real, key, sent, total, ended)
         anchors: Anchors = ()
         costs: list[Money] = []
-        for world in reversed(self._worlds):  # the real one first: the others are measured by its bill
-            call = self._call(plan, world.last) if world is not real else plan.call
+        # The real one first: the others are measured by its bill.
+        for world, call in zip(reversed(self._worlds), (sent, *reversed(calls)), strict=True):
             if world is not real:
                 self._follow(world, key, call)
             growing = world.prompts[key]
@@ -104,19 +117,35 @@ class Worlds:
             world.cache.began(split, ended.began)
             if world is real:
                 anchors = self._ruler.learn(growing, split, _billed(ended.metered))
-            costs.insert(0, self._cost(ended, (growing, split), anchors, call, plan.call))
-        return tuple(
-            Effect(strategy, costs[number - 1] - costs[number])
-            for number in range(1, len(self._worlds))
-            for strategy in [self._first_of(self._worlds[number])]
-        )
+            costs.insert(0, self._cost(ended, (growing, split), anchors, call, sent))
+        return costs
+
+    def _uncached(self, ended: Ended, calls: Sequence[Call], sent: Call) -> list[Money]:
+        """The same of a call that asks for no caching in any world, so that no cache need be gone through; else [].
+
+        A call that asks for none neither reads nor writes: all of its prompt is fresh.
+        """
+        if any(_marks(call) for call in (*calls, sent)):
+            return []
+        billed, total, costs = _billed(ended.metered), _tokens(sent), list[Money]()
+        before: Call | None = None
+        for call in (*calls, sent):
+            if before is None or not _is_billed_alike(before, call):
+                own = total if call.blocks is sent.blocks else _tokens(call)
+                usage = Usage(input=billed.prompt * own // total, output=billed.output) if total else billed
+                costs.append(self._priced(ended, usage, call, sent))
+            else:
+                costs.append(costs[-1])
+            before = call
+        return costs
 
     def _first_of(self, world: _World) -> str:
         return next(name for name, rank in self._ranks.items() if rank == world.first)
 
     def _part(self, plan: Plan) -> None:
         """Simulate apart what an edit has made different."""
-        for rank in sorted({self._ranks[each.strategy] for each in plan.decisions if each.applied and self._counts(each.strategy)}):
+        done = {each.strategy for each in plan.decisions if each.applied and self._counts(each.strategy)}
+        for rank in sorted(self._ranks[name] for name in done):
             at = next(n for n, world in enumerate(self._worlds) if world.first <= rank <= world.last)
             world = self._worlds[at]
             if world.first < rank:
@@ -154,22 +183,30 @@ class Worlds:
 
     def _cost(self, ended: Ended, ruled: tuple[Growing, Split], anchors: Anchors, call: Call, sent: Call) -> Money:
         """A world's bill: the reply as it was, its prompt as this world's cache would have split it."""
-        metered = ended.metered
         growing, split = ruled
+        billed, total = _billed(ended.metered), anchors[-1][0]
+        if total:
+            own = growing.total
+            if own != total:  # edited: what is not known exactly is in proportion
+                anchors = ((own, billed.prompt * own // total),)
+            billed = self._ruler.measured(growing, split, anchors, billed.output)
+        return self._priced(ended, billed, call, sent)
+
+    def _priced(self, ended: Ended, usage: Usage, call: Call, sent: Call) -> Money:
+        """The reply as it was, billed for this usage, by the price list of the call's provider."""
+        metered = ended.metered
         at = _prompt_unit(metered)
         if at is None:
             return 0
         units = list(metered.units)
-        if total := anchors[-1][0]:
-            billed, own = units[at].usage, growing.total
-            if own != total:  # edited: what is not known exactly is in proportion
-                anchors = ((own, billed.prompt * own // total),)
-            units[at] = replace(units[at], usage=self._ruler.measured(growing, split, anchors, billed.output))
+        if usage != units[at].usage:
+            units[at] = replace(units[at], usage=usage)
+            metered = replace(metered, units=tuple(units))
         model = call.model if (call.provider, call.model) != (sent.provider, sent.model) else None
-        # Another provider's world is billed by that provider's list.
-        provider = call.provider if call.provider != sent.provider else metered.provider
-        reply = replace(metered, units=tuple(units), provider=provider)
-        return cost(reply, at=ended.sent, catalogue=self._prices, model=model).total
+        if call.provider not in {sent.provider, metered.provider}:
+            # Another provider's world is billed by that provider's list.
+            metered = replace(metered, provider=call.provider)
+        return cost(metered, at=ended.sent, catalogue=self._prices, model=model).total
 
     def _settings(self, call: Call) -> Settings:
         listed = self._prices.find(call.model, provider=call.provider)
@@ -187,6 +224,14 @@ class Worlds:
             for world in self._worlds:
                 world.cache.clear()
                 world.prompts.clear()
+
+
+def _tokens(call: Call) -> int:
+    return sum([block.tokens for block in call.blocks])
+
+
+def _is_billed_alike(one: Call, other: Call) -> bool:
+    return (one.model, one.provider) == (other.model, other.provider) and one.blocks is other.blocks
 
 
 def _marks(call: Call) -> list[tuple[int, str]]:
