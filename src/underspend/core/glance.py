@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from underspend.core.call import Call
 from underspend.core.conversation import Habits
 from underspend.core.ports import Pricing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Glance:
     """A call without its blocks, and what a look at its bytes shows.
 
@@ -17,7 +18,8 @@ class Glance:
     of the cache. `came_in` is the most blocks that can stand behind, or in, the model's last words.
 
     `calls` are the earlier ones of its conversation, None where nobody can tell which that is. `longest_pause` is the
-    longest between two of them, the one before this call included (µs), `long_tokens` as in `Conversation`.
+    longest between two of them, the one before this call included (µs), `long_tokens` as in `Conversation`. `habits`
+    are brought up to date when they are asked for.
     """
 
     call: Call
@@ -29,4 +31,4 @@ class Glance:
     calls: int | None = None
     longest_pause: int = 0
     long_tokens: int = 0
-    habits: Habits = field(default_factory=Habits)
+    habits: Callable[[], Habits] = Habits

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from typing import Any
@@ -34,6 +34,7 @@ from underspend.pricing.catalogue import Catalogue
 
 _CONVERSATIONS = 2_000
 _KEPT = 50_000
+_PUT_DOWN = 500
 _FAILURES = 20
 _CHOOSES = "auto_model"
 _SLOT = tuple(each.name for each in fields(Slot) if each.name != "failures")
@@ -68,12 +69,20 @@ class Acting:
         self._worlds = Worlds(on, prices)
         self._talks: OrderedDict[str, Talk] = OrderedDict()
         self._past = Past()
+        self._put_down: list[tuple[Hashable, Call, int, int]] = []
         self._kept_anywhere: OrderedDict[bytes, Kept] = OrderedDict()
 
     @property
     def habits(self) -> Habits:
         """What this gateway's calls were like so far."""
+        self._catch_up()
         return self._past.habits
+
+    def _catch_up(self) -> None:
+        """Take in the calls that have only been put down: to sort them in is work, and seldom asked for."""
+        if self._put_down:
+            self._past.note_all(self._put_down)
+            self._put_down.clear()
 
     def anatomy(self, message: MessagesRequest) -> Anatomy:
         """The blocks of a request."""
@@ -83,6 +92,7 @@ class Acting:
         """What is known of a call's conversation before it; unless it is `noted`, the call is only thought of."""
         key = key_of(call)
         talk = self._talk(key, call)
+        self._catch_up()
         self._past.until(call.time)
         if not talk.calls and self._kept_anywhere and call.identity.role is not Role.SIDE:
             self._adopt(talk, call)
@@ -131,7 +141,9 @@ class Acting:
         if key is None:
             return
         self._talk(key, begins=True).passed(call, usage, paid)
-        self._past.note(key, call, usage.prompt, usage.output)
+        self._put_down.append((key, call, usage.prompt, usage.output))
+        if len(self._put_down) >= _PUT_DOWN:
+            self._catch_up()
 
     def slot(self, call: Call) -> Slot | None:
         """What the conversation of a call was last sent to; None where it begins."""
@@ -208,6 +220,7 @@ class Acting:
         talk.saved += sum(effect.saved for effect in effects)
         usage = ended.metered.usage
         talk.went(plan.call, usage)
+        self._catch_up()
         self._past.note(key, plan.asked, usage.prompt, usage.output)
         return effects
 

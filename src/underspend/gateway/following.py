@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from underspend.core.call import Call, Role
+from underspend.core.conversation import Habits
 from underspend.core.glance import Glance
 from underspend.core.ports import Pricing
 from underspend.core.strategy import State
@@ -54,6 +55,9 @@ class Following:
         glance = self._glance(call, message, talk, begins=begins)
         return any(strategy.may_act_on(glance) for strategy in case.acting)
 
+    def _habits(self) -> Habits:
+        return self._acting.habits
+
     def _is_edited(self, name: str | None, talk: Talk | None) -> bool:
         """Whether an earlier call of a conversation was edited, or sent to another model."""
         if name is None:
@@ -72,7 +76,7 @@ class Following:
             calls=talk.calls if talk is not None else None,
             longest_pause=talk.longest_pause(call.time) if talk is not None else 0,
             long_tokens=talk.long if talk is not None and call.time < talk.long_until else 0,
-            habits=self._acting.habits,
+            habits=self._habits,
         )
 
 

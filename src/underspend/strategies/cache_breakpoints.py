@@ -45,7 +45,7 @@ class CacheBreakpoints(Strategy):
         if glance.has_breakpoints:
             return glance.came_in >= _LOOKBACK
         is_first = glance.begins or glance.calls == 0
-        if is_first and len(glance.habits.lengths.get(call.identity.role, ())) < _PRIOR_CONVERSATIONS:
+        if is_first and len(glance.habits().lengths.get(call.identity.role, ())) < _PRIOR_CONVERSATIONS:
             return False
         # Blocks are counted at 3.5 bytes to a token, whatever the model makes of them: the body is no less than they.
         return tokens_in(call.size) >= glance.pricing.cache_minimum(call.model)
