@@ -50,6 +50,8 @@ def _lines(url: str, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "added time", f"{half} for half of the calls, {most} for 99 of 100"
     for name in found.get("circuits") or ():
         yield "circuit", f"{name} fails and is left alone for a while; others of its chain are asked"
+    for what, times in (found.get("answers") or {}).items():
+        yield "cache", f"{times:,} {what}"
     ledger = found.get("ledger") or {}
     if ledger:
         yield "ledger", _ledger(ledger)

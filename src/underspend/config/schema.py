@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
+from underspend.config.cache import FaqAnswers, ResponseCache
 from underspend.config.paths import Paths
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ class Sections:
     routing: Routing = field(default_factory=Routing)
     privacy: Privacy = field(default_factory=Privacy)
     report: Report = field(default_factory=Report)
+    cache: ResponseCache = field(default_factory=ResponseCache)
+    faq: FaqAnswers = field(default_factory=FaqAnswers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +170,8 @@ class Settings:
     routing: Routing
     privacy: Privacy
     report: Report
+    cache: ResponseCache
+    faq: FaqAnswers
     steps: tuple[Step, ...]
     prices: Mapping[str, Mapping[str, Any]]
     providers: tuple[Provider, ...]

@@ -145,6 +145,13 @@ class Acting:
         if len(self._put_down) >= _PUT_DOWN:
             self._catch_up()
 
+    def answered(self, call: Call) -> None:
+        """A call that was noted got its reply from us: for the provider the pause before it goes on."""
+        talk = self._talk(key_of(call))
+        gap = talk.pause(call.time, noted=False)
+        if gap in talk.gaps:
+            talk.gaps.remove(gap)
+
     def slot(self, call: Call) -> Slot | None:
         """What the conversation of a call was last sent to; None where it begins."""
         return self._talk(key_of(call), call).slot

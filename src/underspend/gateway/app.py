@@ -8,6 +8,7 @@ import hmac
 from dataclasses import dataclass, field
 
 from underspend.gateway import refusals
+from underspend.gateway.answers import Answers
 from underspend.gateway.asgi import App, AsgiRequest, AsgiResponder, Message, Receive, Send, Watch
 from underspend.gateway.feedback import Feedback
 from underspend.gateway.model_list import ModelList
@@ -97,6 +98,11 @@ class GatewayApp:
             await responder.end()
         else:
             await self._serve(request, responder)
+
+    @property
+    def answers(self) -> Answers | None:
+        """What answers calls here; None where nothing does."""
+        return self._pipeline.answers
 
     def stop(self) -> None:
         """Learn from what is left, when no call comes any more."""

@@ -15,6 +15,7 @@ from underspend.core.ports import Clock
 from underspend.core.strategy import State
 from underspend.formats.translators import translator
 from underspend.gateway.acting import Acting
+from underspend.gateway.answering import answers_of
 from underspend.gateway.app import Door, GatewayApp
 from underspend.gateway.asgi import App
 from underspend.gateway.asking import Asking
@@ -96,15 +97,16 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
         store_content=settings.privacy.store_content,
         acting=acting,
     )
-    identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
-    home = destinations.home.upstream
+    keys = KeyHasher(secret_at(settings.paths.secret))
+    identifier = Identifier(ledger, keys, ledger.session_projects())
     kept = ledger.kept_conversations(frame.clock.now() - _KEPT_MICROS)
     pipeline = _pipeline(settings, books, destinations, identifier, stores.learning, kept)
+    pipeline.answers = answers_of(settings, books, keys)
     pipeline.guard = guarded(settings, frame.clock, frame.status, frame.tells, stores.engine, acting.anatomy)
     return GatewayApp(
         pipeline=pipeline,
         feedback=Feedback(pipeline.router, stores.engine),
-        relay=Relay(upstream=home, books=books, identifier=identifier, status=frame.status),
+        relay=Relay(upstream=destinations.home.upstream, books=books, identifier=identifier, status=frame.status),
         models=_model_list(settings, destinations, prices, frame.clock),
         resuming=Resuming(pipeline.guard.runaway if pipeline.guard is not None else None, frame.clock),
         local=local,

@@ -20,6 +20,7 @@ from underspend.core.reply import Outcome, Reply
 from underspend.core.strategy import State, Strategy
 from underspend.gateway import refusals, telling
 from underspend.gateway.acting import Acting
+from underspend.gateway.answers import Answers, Waiting
 from underspend.gateway.asked import Asked
 from underspend.gateway.asking import Asking, NobodyHereError
 from underspend.gateway.attempts import Attempts
@@ -31,8 +32,8 @@ from underspend.gateway.entries import Attempt, End, Entry
 from underspend.gateway.guard import Guard
 from underspend.gateway.holdout import NOBODY, Holdout
 from underspend.gateway.observing import Observing
-from underspend.gateway.passage import Passage
-from underspend.gateway.routes import Route
+from underspend.gateway.passage import Passage, Posed
+from underspend.gateway.routes import Route, target_of
 from underspend.gateway.routing import Deciding, Look, Router
 from underspend.gateway.spending import Spending
 from underspend.gateway.splicing import spliced
@@ -64,6 +65,7 @@ class Pipeline:
     router: Router | None = None
     states: States | None = None
     cases: States = field(init=False)
+    answers: Answers | None = None
     guard: Guard | None = None
     needy: Sequence[Step] = field(init=False)
     learners: Sequence[Step] = field(init=False)
@@ -101,22 +103,37 @@ class Pipeline:
             return
         if self.guard is not None and await self._is_stopped(self.guard, asked, responder):
             return
+        await self._serve(request, responder, route, asked, began)
+
+    async def _serve(self, request: Request, responder: Responder, route: Route, asked: Asked, began: int) -> None:
+        """Decide about a call that was read; then it is answered here, refused, or sent."""
         look = self._look(asked)
-        plan = self._decide(asked, look)
-        if plan.refusal is not None:
-            status = await refusals.refuse(responder, plan.refusal, dialect=asked.dialect)
-            self.books.refuse(plan, status, attempt=_attempt(asked, plan, asked.to))
+        decided = self._decide(asked, look)
+        plan, body, to = self._edit(decided, asked)
+        waiting: Waiting | bool = False
+        if self.answers is not None:
+            # Before anything is reserved: what is answered here costs nothing, whatever the budgets say.
+            waiting = await self.answers.look(_posed(request, route, asked, plan, body, to, began), responder)
+            if waiting is True:
+                return
+        if decided.refusal is not None:
+            status = await refusals.refuse(responder, decided.refusal, dialect=asked.dialect)
+            self.books.refuse(decided, status, attempt=_attempt(asked, decided, asked.to))
             return
-        plan, body, to = self._edit(plan, asked)
         if is_auto(plan.call.model):
             problem = "no model could be chosen for this call; see `underspend status`"
             await refusals.not_carried(responder, 400, problem, dialect=asked.dialect)
             self.spending.settle(plan.asked.id, 0, self.clock.now())
             return
         entry = self._open(asked, plan, to, look)
-        await self._forward(Passage(request, responder, route, asked, plan, entry, body, to, began, look=look))
+        passage = Passage(request, responder, route, asked, plan, entry, body, to, began, look=look)
+        if isinstance(waiting, Waiting):
+            passage.responder = waiting.recorder
+        reply = await self._forward(passage)
+        if self.answers is not None and isinstance(waiting, Waiting):
+            await self.answers.keep(waiting, passage, reply)
 
-    async def _forward(self, passage: Passage) -> None:
+    async def _forward(self, passage: Passage) -> Reply:
         end = End(outcome=Outcome.INTERRUPTED)
         try:
             await self.books.intend(passage.entry)
@@ -135,6 +152,7 @@ class Pipeline:
             seen = partial(self.guard.watch, passage.asked) if self.guard is not None else None
             reply = self.books.settle(passage.entry, end, seen)
             self._learn(passage, reply)
+        return reply
 
     async def _is_stopped(self, guard: Guard, asked: Asked, responder: Responder) -> bool:
         """Answer and write down a call that a rate limit or a pause stops."""
@@ -318,6 +336,14 @@ def _attempt(asked: Asked, plan: Plan, to: Destination) -> Attempt | None:
         endpoint=asked.endpoint,
         ours=to.key is not None,
     )
+
+
+def _posed(  # noqa: PLR0913, PLR0917  # what a call is, as it would be sent
+    request: Request, route: Route, asked: Asked, plan: Plan, body: bytes | None, to: Destination, began: int
+) -> Posed:
+    attempt = _attempt(asked, plan, to)
+    target = target_of(route, request.query)
+    return Posed(request=request, asked=asked, plan=plan, body=body, to=to, target=target, began=began, attempt=attempt)
 
 
 async def _let_go() -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -22,10 +22,13 @@ from sqlalchemy import Engine
 from underspend.config.schema import Settings
 from underspend.core.errors import ConfigError, PortTakenError, StoreError
 from underspend.core.ports import Clock
+from underspend.gateway.answering import closing
+from underspend.gateway.app import GatewayApp
 from underspend.gateway.asgi import App
 from underspend.gateway.assembly import Frame, Stores, assembled
 from underspend.gateway.clock import SystemClock
 from underspend.gateway.crossings import crossings_told
+from underspend.gateway.destinations import Destinations
 from underspend.gateway.guarding import Telling
 from underspend.gateway.learning import learned
 from underspend.gateway.live import Live
@@ -161,7 +164,14 @@ def _make(
     learning = stack.enter_context(learned(RoutingRows(engine), settings.steps, frame.status.fault))
     app = assembled(settings, frame, Stores(ledger, engine, learning), prices, destinations, local=local)
     stack.callback(app.stop)
-    return with_lifespan(app, lambda: opened(destinations))
+    return with_lifespan(app, lambda: _open(destinations, app))
+
+
+@contextlib.asynccontextmanager
+async def _open(destinations: Destinations, app: GatewayApp) -> AsyncIterator[None]:
+    """While inside, calls can be sent, and answered here."""
+    async with closing(app.answers), opened(destinations):
+        yield
 
 
 @contextlib.contextmanager

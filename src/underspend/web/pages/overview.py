@@ -231,6 +231,8 @@ def _warnings(report: Spend, status: dict[str, Any]) -> list[dict[str, object]]:
         part = figures.share(total.evidence.get("estimated", 0), total.paid)
         text = f"{_calls(total.estimated)} ({part} of paid) are estimated: the reply's end was not seen"
         found.append({"kind": "note", "text": text, "mend": None})
+    if total.answered:
+        found.append({"kind": "note", "text": figures.answered(total), "mend": None})
     if total.plan_calls:
         text = f"{_calls(total.plan_calls)} ran on a subscription: their dollars are what API prices would charge"
         found.append({"kind": "note", "text": text, "mend": None})
