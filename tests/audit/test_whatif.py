@@ -5,6 +5,7 @@ from underspend.audit.replay.traffic import traffic
 from underspend.audit.whatif import Group, Outcome, Replays, Saving, outcome
 from underspend.core.engine import Step
 from underspend.core.evidence import Evidence
+from underspend.core.scopes import Scope
 from underspend.core.strategy import State
 
 
@@ -55,6 +56,18 @@ def test_what_is_not_on_is_tried_last():
     assert [part.name for part in made.others] == ["trim", "nothing"]
     assert made.others[0].last.expected > 0
     assert outcome(Replays(busy()), steps, others=False).others == []
+
+
+def test_a_scope_is_replayed_as_it_is():
+    trim = Trim(tokens=100)
+    everywhere = outcome(Replays(busy()), on(trim))
+    in_shop = Step(trim, State.SHADOW, (Scope(state=State.ON, project="shop"),))
+    made = outcome(Replays(busy()), [in_shop])
+    assert [part.name for part in made.parts] == ["trim"]
+    saved = {group.name: group.saved for group in made.projects}
+    assert saved == {"shop": next(g.saved for g in everywhere.projects if g.name == "shop"), "blog": 0}
+    nowhere = Step(trim, State.ON, (Scope(state=State.OFF, project="shop"), Scope(state=State.OFF, project="blog")))
+    assert outcome(Replays(busy()), [nowhere]).saved == Saving()
 
 
 def test_evidence_goes_by_what_was_edited():

@@ -53,7 +53,7 @@ def test_what_is_said_is_set_and_its_place_is_kept() -> None:
         (
             {"cap_output": {"limit": 1}},
             "strategies.cap_output.limit",
-            "It has: state, headroom_percent",
+            "It has: state, scopes, headroom_percent",
         ),
         ({"cap_output": {"state": True}}, "strategies.cap_output.state", "Use off, shadow or on."),
         ({"cap_output": {"floor": "5"}}, "strategies.cap_output", "Expected `int`, got `str`"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -29,6 +30,7 @@ from underspend.gateway.credentials import KeyHasher, secret_at
 from underspend.gateway.crossings import OnCrossing
 from underspend.gateway.destinations import Destinations
 from underspend.gateway.feedback import Feedback
+from underspend.gateway.following import Following
 from underspend.gateway.gating import Gate
 from underspend.gateway.guarding import guarded
 from underspend.gateway.holdout import Holdout
@@ -41,7 +43,8 @@ from underspend.gateway.pipeline import Pipeline
 from underspend.gateway.plan_limits import PlanLimits
 from underspend.gateway.relay import Relay
 from underspend.gateway.resuming import Resuming
-from underspend.gateway.routing import Router, may_edit, router_step
+from underspend.gateway.routing import Router, router_step
+from underspend.gateway.states import States
 from underspend.gateway.status import Status
 from underspend.pricing.catalogue import Catalogue
 from underspend.pricing.forecast import Forecast
@@ -88,7 +91,7 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
 ) -> GatewayApp:
     """A gateway of its settings and of what outlives it. Raises ConfigError for a time zone that nobody knows."""
     ledger = stores.ledger
-    acting = _acting(settings, ledger, prices, frame.clock)
+    acting = _acting(settings, ledger, prices)
     books = Books(
         ledger=ledger,
         catalogue=prices,
@@ -103,10 +106,10 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     )
     keys = KeyHasher(secret_at(settings.paths.secret))
     identifier = Identifier(ledger, keys, ledger.session_projects())
-    pipeline = _pipeline(settings, books, destinations, identifier, stores.learning, keeper)
-    pipeline.answers = answers_of(settings, books, keys)
+    kept = ledger.kept_conversations(frame.clock.now() - _KEPT_MICROS)
+    pipeline = _pipeline(settings, books, destinations, identifier, stores.learning, kept, keeper)
+    pipeline.limits, pipeline.answers = _plan_limits(settings, frame), answers_of(settings, books, keys)
     pipeline.guard = guarded(settings, frame.clock, frame.status, frame.tells, stores.engine, acting.anatomy)
-    pipeline.limits = _plan_limits(settings, frame)
     return GatewayApp(
         pipeline=pipeline,
         feedback=Feedback(pipeline.router, stores.engine),
@@ -134,10 +137,10 @@ def _relay(pipeline: Pipeline, destinations: Destinations, identifier: Identifie
     )
 
 
-def _acting(settings: Settings, ledger: SqlLedger, prices: Catalogue, clock: Clock) -> Acting:
-    also = (holding.NAME,) if downgrades(settings) else ()
-    everything = bool(also) or may_edit(settings.steps) or ledger.has_kept_edits(clock.now() - _KEPT_MICROS)
-    return Acting(settings.steps, prices, ledger.kept_edits, everything=everything, also=also)
+def _acting(settings: Settings, ledger: SqlLedger, prices: Catalogue) -> Acting:
+    also = (holding.NAME,) if downgrades(settings) else ()  # a downgrade has to know whether a turn is under way
+    before = ledger.calls_of
+    return Acting(settings.steps, prices, ledger.kept_edits, calls_before=before, everything=bool(also), also=also)
 
 
 def _pipeline(  # noqa: PLR0913, PLR0917  # as above
@@ -146,6 +149,7 @@ def _pipeline(  # noqa: PLR0913, PLR0917  # as above
     destinations: Destinations,
     identifier: Identifier,
     learning: Learning,
+    kept: AbstractSet[str],
     keeper: Keeper | None,
 ) -> Pipeline:
     _check_zone(settings.report.timezone)
@@ -155,6 +159,8 @@ def _pipeline(  # noqa: PLR0913, PLR0917  # as above
     status.circuits = lambda: [target_name(key) for key in circuits.open_now()]
     refuses = Refusing(destinations, carrier).why
     router = Router(router_step(settings.steps), learning, explore=settings.routing.explore, refuses=refuses)
+    holdout = Holdout(settings.proof.holdout)
+    states = States(settings.steps, holdout=holdout, on_plans=settings.subscription.act, routed=True)
     asking = Asking(
         identifier=identifier,
         destinations=destinations,
@@ -163,6 +169,7 @@ def _pipeline(  # noqa: PLR0913, PLR0917  # as above
         status=status,
         clock=clock,
         acting=books.acting,
+        following=_following(books, states, routes=router.strategy.is_acting, kept=kept),
         forward=settings.upstream.openai == "forward",
         preference=router.strategy.preference.value,
         first=router.first,
@@ -173,7 +180,13 @@ def _pipeline(  # noqa: PLR0913, PLR0917  # as above
     gate = None
     if keeper is not None:
         gate = gate_of(settings, keeper, books, forecast, places=places, refuses=refuses, router=router)
-    return _joined(settings, books, asking, router, circuits, forecast, gate)
+    return _joined(settings, books, asking, router, circuits, forecast, gate, states)
+
+
+def _following(books: Books, states: States, *, routes: bool, kept: AbstractSet[str]) -> Following | None:
+    if books.acting is None:
+        return None
+    return Following(states, books.acting, Forecast(books.catalogue), routes=routes, kept=kept)
 
 
 def _joined(  # noqa: PLR0913, PLR0917  # as above
@@ -184,6 +197,7 @@ def _joined(  # noqa: PLR0913, PLR0917  # as above
     circuits: Circuits,
     forecast: Forecast,
     gate: Gate | None,
+    states: States,
 ) -> Pipeline:
     """The pipeline of parts that are there."""
     return Pipeline(
@@ -210,6 +224,7 @@ def _joined(  # noqa: PLR0913, PLR0917  # as above
         acting=books.acting,
         holdout=Holdout(settings.proof.holdout),
         router=router,
+        states=states,
     )
 
 

@@ -167,7 +167,7 @@ class Attempts:
         entry = self.books.open(
             plan, prompt=passage.entry.prompt, body=passage.asked.raw, held_out=held_out, attempt=attempt
         )
-        entry.followed = failed.followed
+        entry.followed, entry.talks = failed.followed, failed.talks
         passage.plan, passage.entry = plan, entry
         self.books.settle(failed, replace(end, duration_us=elapsed_us() - passage.began))
         await self.books.intend(entry)

@@ -155,7 +155,7 @@ class Books:
             Settlement(
                 call=row,
                 lines=bill_rows(entry.call.id, bill),
-                decisions=decision_rows(entry.plan),
+                decisions=self._decisions(entry),
                 effects=effect_rows(entry.call.id, effects),
                 kept=self._kept(entry),
                 prompt=entry.prompt,
@@ -200,14 +200,26 @@ class Books:
     def _cost(self, entry: Entry, metered: Metered) -> Bill:
         return cost(metered, at=entry.call.time, catalogue=self.catalogue, regional=entry.regional)
 
+    def _decisions(self, entry: Entry) -> list[Row]:
+        if not entry.plan.decisions:
+            return []
+        try:
+            return decision_rows(entry.plan, entry.request_body)
+        except Exception as error:  # noqa: BLE001  # fail open: a row without its decisions beats none
+            self.status.fault("decisions", f"{type(error).__name__}: {error}")
+            return []
+
     def _effects(self, entry: Entry, metered: Metered | None, paid: Money) -> tuple[Effect, ...]:
         """What strategies saved on a call; nothing where none could edit it, or where its bill is not known."""
-        if self.acting is None or not entry.followed:
+        if self.acting is None or not (entry.followed or entry.talks):
             return ()
         if metered is None or not metered.has_usage or not metered.usage.prompt:
             return ()
         sent = entry.call.time
         ended = Ended(sent=sent, began=sent + (entry.first_byte_us or 0), metered=metered)
+        if not entry.followed:
+            self.acting.passed(entry.plan.call, metered.usage, paid)
+            return ()
         try:
             plan = entry.plan if entry.without is None else replace(entry.plan, asked=entry.without)
             return self.acting.settle(plan, ended, paid)

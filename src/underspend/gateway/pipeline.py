@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from underspend.core import engine
-from underspend.core.call import BillingMode, Call
+from underspend.core.call import Call
 from underspend.core.context import Context
 from underspend.core.conversation import Conversation, Habits
 from underspend.core.engine import Step
@@ -17,7 +17,6 @@ from underspend.core.plan import Plan
 from underspend.core.ports import Clock, Pricing
 from underspend.core.reply import Outcome, Reply
 from underspend.core.strategy import State, Strategy
-from underspend.formats import anthropic_edits
 from underspend.gateway import refusals, telling
 from underspend.gateway.acting import Acting
 from underspend.gateway.answers import Answers, Waiting
@@ -34,10 +33,13 @@ from underspend.gateway.gating import Gate
 from underspend.gateway.guard import Guard
 from underspend.gateway.holding import Admitted, Breach
 from underspend.gateway.holdout import NOBODY, Holdout
+from underspend.gateway.observing import Observing
 from underspend.gateway.passage import Passage, Posed
 from underspend.gateway.plan_limits import PlanLimits
 from underspend.gateway.routes import Route, target_of
 from underspend.gateway.routing import Deciding, Look, Router
+from underspend.gateway.splicing import spliced
+from underspend.gateway.states import States
 from underspend.gateway.status import Status
 from underspend.gateway.transport import BodyTooLargeError, ClientGoneError, Request, Responder
 from underspend.gateway.wishes import is_dry
@@ -63,18 +65,24 @@ class Pipeline:
     holdout: Holdout = NOBODY
     router: Router | None = None
     gate: Gate | None = None
+    states: States | None = None
+    cases: States = field(init=False)
     answers: Answers | None = None
     guard: Guard | None = None
     limits: PlanLimits | None = None
     learners: Sequence[Step] = field(init=False)
-    place: int = field(init=False)
-    """Where among the strategies the router stands."""
+    observing: Observing = field(init=False)
 
     def __post_init__(self) -> None:
         """Note which strategies want anything after a call: most do not, and this is asked for each call."""
-        places = [at for at, step in enumerate(self.steps) if step.strategy.name == Deciding.name]
-        self.place = places[0] if places else 0
-        if self.router is not None:
+        routed = self.router is not None
+        self.cases = self.states or States(
+            self.steps, holdout=self.holdout, on_plans=self.act_on_subscription, routed=routed
+        )
+        self.observing = Observing(
+            states=self.cases, acting=self.acting, status=self.status, context=self._context_after
+        )
+        if routed:
             self.steps = tuple(step for step in self.steps if step.strategy.name != Deciding.name)
         kinds = [(step, type(step.strategy)) for step in self.steps]
         self.learners = [step for step, kind in kinds if kind.learn is not Strategy.learn]
@@ -186,7 +194,8 @@ class Pipeline:
         if self.router is None or self.acting is None or not asked.followed:
             return None
         try:
-            may_act = not self._is_left_alone(asked.call)
+            case = self.cases.of(asked.call.identity)
+            may_act = case.router is State.ON and not case.is_left_alone
             return self.router.look(asked, self.acting, may_act=may_act, noted=noted)
         except Exception as error:  # noqa: BLE001  # fail open: a call is then sent as it came, or to a plain choice
             self.status.fault("router", f"{type(error).__name__}: {error}")
@@ -197,7 +206,7 @@ class Pipeline:
         call = asked.call if look is None else look.call
         try:
             context = self._context(asked, look, self._pricing(asked, look))
-            plan = engine.run(call, self._steps_for(call, look), context)
+            plan = engine.run(call, self._steps_for(asked, look), context)
         except Exception as error:  # noqa: BLE001  # fail open: only an explicit refusal stops a call
             self.status.fault("engine", f"{type(error).__name__}: {error}")
             return Plan(asked=call, call=call)
@@ -208,6 +217,21 @@ class Pipeline:
     def _context(self, asked: Asked, look: Look | None, pricing: Pricing, *, noted: bool = True) -> Context:
         """What strategies may know; of the conversation nothing where nobody follows it."""
         call, acting = asked.call, self.acting if asked.followed else None
+        return self._known(call, acting, look, pricing, noted=noted)
+
+    def _context_after(self, asked: Asked, call: Call, noted: bool) -> Context:  # as Observing calls it
+        acting = self.acting if asked.talks else None
+        return self._known(call, acting, None, self.forecast, noted=noted)
+
+    def _known(  # what a context is made of
+        self,
+        call: Call,
+        acting: Acting | None,
+        look: Look | None,
+        pricing: Pricing,
+        *,
+        noted: bool,
+    ) -> Context:
         return Context(
             now=call.time,
             pricing=pricing,
@@ -234,20 +258,14 @@ class Pipeline:
 
         return Dearest(self.forecast, others)
 
-    def _is_left_alone(self, call: Call) -> bool:
-        """Whether a call is only observed: one on a subscription, unless the user said otherwise, or held out."""
-        is_on_plan = call.identity.billing is BillingMode.OAUTH and not self.act_on_subscription
-        return is_on_plan or self.holdout.holds(call.identity.session)
-
-    def _steps_for(self, call: Call, look: Look | None) -> Sequence[Step]:
-        """The strategies as they act on a call; the router decides where it looks, whatever the others may do."""
-        steps = self.steps
-        if self._is_left_alone(call):
-            is_on_plan = call.identity.billing is BillingMode.OAUTH and not self.act_on_subscription
-            steps = engine.observing(steps, limits=is_on_plan)
-        if look is None:
-            return steps
-        return (*steps[: self.place], Step(Deciding(look=look), State.ON), *steps[self.place :])
+    def _steps_for(self, asked: Asked, look: Look | None) -> Sequence[Step]:
+        """What runs before a call is sent; the router decides where it looks, whatever the others may do."""
+        case = self.cases.of(asked.call.identity)
+        if look is not None:
+            return (*case.before[: case.place], Step(Deciding(look=look), State.ON), *case.before[case.place :])
+        # At a glance nothing could be done to a turn that was not taken apart.
+        is_glanced_at = self.asking.following is not None and asked.talks and not asked.followed
+        return case.limits if is_glanced_at else case.before
 
     def _edit(self, plan: Plan, asked: Asked) -> tuple[Plan, bytes | None, Destination]:
         """The plan, the bytes it is made of (the client's own, but for the pieces a strategy changed), and where to."""
@@ -257,8 +275,12 @@ class Pipeline:
             to = self.attempts.destinations.planned(asked.call, plan.call, asked.to)
             if asked.message is None:
                 return plan, asked.body, to  # another dialect: the model is all that is set, when it is carried
-            made = anthropic_edits.edited(asked.written, [each.edit for each in plan.decisions if each.applied])
-            return (plan if self.acting is None else self.acting.measured(plan, made)), made, to
+            done = spliced(asked.written, plan)
+            if done.dropped:
+                for strategy, why in done.dropped:
+                    self.status.fault("edit", f"{strategy}: dropped: {why}")
+                plan, to = done.plan, self.attempts.destinations.planned(asked.call, done.plan.call, asked.to)
+            return (plan if self.acting is None else self.acting.measured(plan, done.body)), done.body, to
         except Exception as error:  # noqa: BLE001  # fail open: what cannot be edited is sent as it came
             self.status.fault("edit", f"{type(error).__name__}: {error}")
             return Plan(asked=plan.asked, call=plan.asked), asked.body, asked.to
@@ -270,7 +292,7 @@ class Pipeline:
         held_out = self.holdout.holds(plan.asked.identity.session)
         attempt = _attempt(asked, plan, to)
         entry = self.books.open(plan, prompt=asked.parts, body=asked.raw, held_out=held_out, attempt=attempt)
-        entry.followed = asked.followed
+        entry.followed, entry.talks = asked.followed, asked.talks
         entry.without = self.attempts.home_of(look, plan.asked) if plan.asked.preference else None
         return entry
 
@@ -290,8 +312,11 @@ class Pipeline:
         await telling.respond(responder, telling.dry(*router.thought(asked, look, call, context)))
 
     def _watch(self, passage: Passage, end: End) -> None:
-        """Let the router say what it would have done, now that the reply is out."""
+        """Let strategies and the router say what they would have done, now that the reply is out."""
+        self.observing.look(passage, end)
         if self.router is None or passage.look is not None or end.outcome is not Outcome.OK:
+            return
+        if self.cases.of(passage.asked.call.identity).router is State.OFF:
             return
         try:
             seen = self.router.watched(passage.asked, passage.plan, self.forecast)
