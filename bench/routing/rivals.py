@@ -92,7 +92,7 @@ def given(said: Sequence[str]) -> Given:
             rows = map(json.loads, Path(path).read_text("utf-8").splitlines())
             found[name] = {(row["track"], row["item"]): float(row["score"]) for row in rows}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SystemExit(f"--beside {one}: not NAME=FILE with track, item and score in each line: {error}") from error
+            raise SystemExit(f"--beside {one}: not NAME=FILE, a JSON of track, item, score a line: {error}") from error
     return found
 
 

@@ -210,7 +210,6 @@ class _Growth:
     def __init__(self, columns: _Columns, chance: random.Random) -> None:
         self._columns = columns
         self._chance = chance
-        self._scales = [steps[:] for steps in columns.scales]
         self._keys = array("i")
         self._other = array("i")
         self._values = array("f")
@@ -219,17 +218,18 @@ class _Growth:
         """The tree of all lessons."""
         columns = self._columns
         sums = [arm.of(columns.all) for arm in columns.sums]
-        self._grow(columns.all, [quality / weight if weight else 0.5 for weight, quality in sums], 0)
+        self._grow(columns.all, [quality / weight if weight else 0.5 for weight, quality in sums], columns.scales, 0)
         return Tree(self._keys, self._other, self._values)
 
-    def _grow(self, mask: int, above: Sequence[float], depth: int) -> None:
+    def _grow(self, mask: int, above: Sequence[float], scales: Sequence[list[int]], depth: int) -> None:
         """Add what becomes of some lessons: a leaf, or a branch and what follows on both sides."""
         sums = [arm.of(mask) for arm in self._columns.sums]
         here = [
             (quality + _LEANS_ON_ABOVE * rate) / (weight + _LEANS_ON_ABOVE)
             for (weight, quality), rate in zip(sums, above, strict=True)
         ]
-        best = self._best(mask, sums) if depth < _DEEPEST else None
+        left = list(scales)
+        best = self._best(mask, sums, left) if depth < _DEEPEST else None
         place = len(self._keys)
         if best is None:
             self._keys.append(_LEAF)
@@ -239,40 +239,44 @@ class _Growth:
         key, passed = best
         self._keys.append(key)
         self._other.append(0)
-        self._grow(passed, here, depth + 1)
+        self._grow(passed, here, left, depth + 1)
         self._other[place] = len(self._keys)
-        self._grow(mask & ~passed, here, depth + 1)
+        self._grow(mask & ~passed, here, left, depth + 1)
 
-    def _best(self, mask: int, sums: Sequence[tuple[float, float]]) -> tuple[int, int] | None:
-        """The best of the steps drawn, and the lessons that pass it; None where no step parts the lessons."""
+    def _best(self, mask: int, sums: Sequence[tuple[float, float]], scales: list[list[int]]) -> tuple[int, int] | None:
+        """The best of the steps drawn, and the lessons that pass it; None where no step parts the lessons.
+
+        Steps found not to part them are taken out of `scales`: they part no smaller number of them either.
+        """
         size = mask.bit_count()
         if size < 2 * _LEAST:
             return None
         found: tuple[float, int, int] | None = None
-        drawn, left = 0, len(self._scales)
+        drawn, left = 0, len(scales)
         while drawn < _DRAWN and left:
             at, left = int(self._chance.random() * left), left - 1
-            scales = self._scales
             scales[at], scales[left] = scales[left], scales[at]
-            parted = self._part(mask, size, scales[left])
-            if parted is None:
+            steps = scales[left] = scales[left][:]
+            passed = self._part(mask, size, steps)
+            if not passed:
                 continue
-            gain = self._gain(parted[1], sums)
+            gain = self._gain(passed, sums)
             if found is None or gain > found[0]:
-                found = gain, *parted
+                found = gain, steps[-1], passed
             drawn += 1
+        scales[:] = filter(None, scales)
         return found and found[1:]
 
-    def _part(self, mask: int, size: int, steps: list[int]) -> tuple[int, int] | None:
-        """One of the steps that leave enough lessons on both sides, each as likely, and the lessons that pass it."""
-        left = len(steps)
-        while left:
-            at, left = int(self._chance.random() * left), left - 1
-            steps[at], steps[left] = steps[left], steps[at]
-            passed = mask & self._columns.bits[steps[left]]
+    def _part(self, mask: int, size: int, steps: list[int]) -> int:
+        """The lessons that pass one of the steps that leave enough on both sides, which is put last; 0 without one."""
+        while steps:
+            at = int(self._chance.random() * len(steps))
+            steps[at], steps[-1] = steps[-1], steps[at]
+            passed = mask & self._columns.bits[steps[-1]]
             if _LEAST <= passed.bit_count() <= size - _LEAST:
-                return steps[left], passed
-        return None
+                return passed
+            steps.pop()
+        return 0
 
     def _gain(self, passed: int, sums: Sequence[tuple[float, float]]) -> float:
         """By how much the squared errors of all arms fall where lessons are parted like this."""

@@ -91,9 +91,8 @@ class Knowledge:
     def worth(self, task: str, features: tuple[int, ...], arm: Arm, instead_of: Arm) -> float:
         """In which order tasks are best given to `arm`: the score of those that pay for it; below 0, those that do not.
 
-        A task pays whose score is at least what its dollars more are worth; a dollar is worth a quarter of what it gains
-        on the average task. What is missing orders those that do not pay. It is the score where costs are unknown, or
-        do not tell tasks apart.
+        A task pays whose score is at least what it costs more, where a dollar counts as a quarter of what it gains on
+        the average task. Those that do not pay are ordered by what is missing. It is the score where costs are unknown.
         """
         score = self.score(task, features, arm, instead_of)
         gain = self.statistics.rate(EVERYTHING, arm) - self.statistics.rate(EVERYTHING, instead_of)

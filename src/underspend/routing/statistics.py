@@ -25,7 +25,8 @@ _LEANS_ON_COARSE = 4.0
 _LEANS_ON_ALL = 4.0
 _NINETY_PERCENT = 1.2816
 _WIDEST = 4.0
-_BEYOND_CHANCE = 0.3
+_BEYOND_CHANCE = 1.0
+_MANY_RESULTS = 200.0
 
 
 @cache
@@ -108,14 +109,15 @@ class Statistics:
     def gain(self, task: str, arm: Arm, instead_of: Arm) -> float:
         """By how much more of a class `arm` does, as far as results tell classes apart.
 
-        Where a class's gain is not beyond chance of that of its coarse class it is the latter's, and likewise above it:
-        which of two classes gains more is not told by luck.
+        Where it is not beyond chance of what its coarse class gains, of which there are many results, it is that, and
+        likewise above it: which of two classes gains more is not told by luck. With few results luck is all there is.
         """
-        found = self._gain_at(EVERYTHING, task, arm, instead_of)[0]
+        above, found = EVERYTHING, self._gain_at(EVERYTHING, task, arm, instead_of)[0]
         for level in (_level(task), task):
             here, error = self._gain_at(level, task, arm, instead_of)
-            if abs(here - found) > _BEYOND_CHANCE * error:
-                found = here
+            many = min(self.results(above, one) for one in (arm, instead_of)) >= _MANY_RESULTS
+            if not many or abs(here - found) > _BEYOND_CHANCE * error:
+                above, found = level, here
         return found
 
     def _gain_at(self, level: str, task: str, arm: Arm, instead_of: Arm) -> tuple[float, float]:
