@@ -29,6 +29,7 @@ acceptance: $(VENV)/.dev
 	$(BIN)/python scripts/check_translation.py $(DATA)
 	$(BIN)/python scripts/check_translation_more.py $(DATA)
 	$(BIN)/python scripts/check_routing.py $(DATA)
+	$(BIN)/python scripts/check_policy.py $(DATA)
 
 test-clients: $(VENV)/.dev
 	$(BIN)/python -m pytest -q clients

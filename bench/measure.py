@@ -78,7 +78,7 @@ class Mock:
 
     def cpu_seconds(self) -> float:
         """CPU time it has used so far."""
-        return sum(map(_ran_ns, _tasks(self._process.pid))) / 1e9
+        return sum(map(ran_ns, tasks_of(self._process.pid))) / 1e9
 
     def requests(self) -> int:
         """How many calls have reached it."""
@@ -128,7 +128,7 @@ class Running:
 
     def cpu_ms(self) -> float:
         """CPU time used so far by every thread of every process of it."""
-        return sum(_ran_ns(task) for pid in self._tree() for task in _tasks(pid)) / 1e6
+        return sum(ran_ns(task) for pid in self._tree() for task in tasks_of(pid)) / 1e6
 
     def pss_mb(self) -> float:
         """Its memory: private pages, and its share of shared ones."""
@@ -227,11 +227,11 @@ def _get(port: int, path: str) -> bytes:
     return body
 
 
-def _tasks(pid: int) -> list[Path]:
+def tasks_of(pid: int) -> list[Path]:
     return list(Path(f"/proc/{pid}/task").glob("*"))
 
 
-def _ran_ns(task: Path) -> int:
+def ran_ns(task: Path) -> int:
     with suppress(OSError):
         return int((task / "schedstat").read_text().split()[0])
     return 0

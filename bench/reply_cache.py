@@ -1,6 +1,7 @@
 """What a hit of the response cache costs: reading the call's key, looking it up, opening what was sealed.
 
     python bench/reply_cache.py
+    python bench/reply_cache.py --gateway    over the wire: hits, misses and plain calls in turn (needs gcc)
 
 Requests are shaped like Claude Code's, without randomness of their own; the reply is a stream of 9 KB. "again" has a
 call whose bytes this process has read before, as nearly every hit has, and is held to the bar; "new" one that it has
@@ -93,4 +94,8 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
+    if "--gateway" in sys.argv[1:]:
+        import cached_calls
+
+        sys.exit(0 if cached_calls.run() else 1)
     sys.exit(asyncio.run(main()))

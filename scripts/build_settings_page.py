@@ -23,7 +23,8 @@ TAIL = """
 `[strategies.<name>]` tables have a `state` (`off`, `shadow`, `on`) and the settings on each
 [strategy's page](strategies/). `[prices."<model>"]` tables set your own prices: see [prices](prices.md).
 `[providers.<name>]` tables name other providers: see [providers](providers.md). `[fallbacks]` says whom to ask when one
-does not answer: see [fallbacks](fallbacks.md).
+does not answer: see [fallbacks](fallbacks.md). `[alerts]` with `[[alerts.to]]`, `[rate_limits.<name>]` and `[runaway]`
+say whom to tell what, what is too much at once, and what to do about calls that run away: see [alerts](alerts.md).
 """
 
 

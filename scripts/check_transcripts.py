@@ -10,13 +10,22 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from underspend.audit.bills import price
+from underspend.audit.ccusage_export import read_export
+from underspend.audit.choice import Choice
+from underspend.audit.days import Days
+from underspend.audit.explain_diff import ABSENT, MORE, explain_diff
+from underspend.audit.gateway_side import Seen, both_sides
+from underspend.audit.numbered import packed, unpacked
 from underspend.core.history import Answered, History, Timeline
+from underspend.core.money import show
 from underspend.core.usage import Usage
 from underspend.readers.claude_code import read_history
 from underspend.readers.claude_code.requests import wire_requests
@@ -51,7 +60,22 @@ def peer_rows(data: Path) -> Iterator[Row]:
     }
     found_by_model = _sums(replies, lambda _, reply: (_day(reply), reply.metered.model))
     yield _compared("tokens per day and model are ccusage's", found_by_model, by_model)
+    yield from _dollar_rows(data, history)
     yield _complete("every line of the transcripts was understood", history)
+
+
+def _dollar_rows(data: Path, history: History) -> Iterator[Row]:
+    billed, now = price(history), time.time_ns() // 1000
+    for name in ("session", "daily", "monthly", "blocks"):
+        export = read_export(data / "peer-output" / f"{_PEER}-{name}.json")
+        found = explain_diff(billed, export, Days(UTC), now=now)
+        is_same = {ABSENT, MORE}.isdisjoint(each.cause for each in found.causes) and not any(found.tokens.values())
+        is_named = found.residual == 0 and is_same
+        yield (
+            f"every dollar to ccusage's {name} is named",
+            is_named,
+            f"{show(found.residual)} of {show(found.theirs)} is not",
+        )
 
 
 def truth_rows(data: Path) -> Iterator[Row]:
@@ -72,8 +96,43 @@ def truth_rows(data: Path) -> Iterator[Row]:
     placed = sum(agents.get(item["id"]) == item["agent"] for item in written)
     yield "each reply is with its agent", placed == len(written), f"{placed} of {len(written)}"
     yield _complete("every line of the client's was understood", history)
+    yield _beside_a_gateway(ledger, history)
     yield _again(folder, history)
     yield _rebuilt(folder, {item["id"]: item for item in ledger})
+
+
+def _beside_a_gateway(ledger: list[dict[str, Any]], history: History) -> Row:
+    """A gateway that saw all that the API returned, beside the transcripts."""
+    billed = price(history)
+    times = {each.reply.message_id: each.reply.at for each in billed}
+    first = min(times.values())
+    replies = unpacked([packed(billed)])
+    seen = [_seen(item, times.get(item["id"], first)) for item in ledger]
+    found = both_sides(seen, replies, Choice(), first_at=first, sessions={each.line.session for each in billed})
+    alone = sum(not item["transcript_lines"] for item in ledger)
+    name = "a gateway's ledger has each reply of the transcripts once, and the calls they lack"
+    if found is None:
+        return name, False, "nothing was compared"
+    only = sum(each.calls for each in found.only_gateway)
+    is_right = (found.both, only, found.past.calls) == (len(billed), alone, 0)
+    return name, is_right, f"{found.both} in both, {only} of {alone} in the gateway alone"
+
+
+def _seen(item: dict[str, Any], at: int) -> Seen:
+    return Seen(
+        message_id=item["id"],
+        request_id=item["request_id"],
+        started_at=at,
+        ended_at=at,
+        cost=1,
+        role="subagent" if item["agent"] else "main",
+        outcome="ok" if item["sent_in_full"] else "cut",
+        session=item["session"],
+        project=None,
+        directory=None,
+        model=item["model_in_response"],
+        evidence="billed",
+    )
 
 
 def _again(folder: Path, history: History) -> Row:

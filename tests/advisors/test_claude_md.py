@@ -72,6 +72,19 @@ def test_the_users_own_file_holds_for_every_project():
     assert everywhere["claude-md//cfg/CLAUDE.md"].amount > 0
 
 
+def test_a_file_is_paid_for_by_the_sessions_that_read_it():
+    past = history(session(directory="/home/u/p"), session("other", directory="/home/u/q"))
+    imported = "/home/u/notes.md"
+    known = {"memory_files": {imported: TEXT}, "memory_named_by": {imported: PATH}}
+    alone = look(ClaudeMd, past, memory_readers={imported: frozenset({"/home/u/q"})}, **known)[f"claude-md/{imported}"]
+    everyone = look(ClaudeMd, past, memory_readers={imported: None}, **known)[f"claude-md/{imported}"]
+    nobody = look(ClaudeMd, past, memory_readers={imported: frozenset()}, **known)[f"claude-md/{imported}"]
+    assert (everyone.amount, nobody.amount) == (2 * alone.amount, 0)
+    assert alone.amount > 0
+    assert alone.why.endswith(f"{PATH} imports it.")
+    assert not any(row["rule"] == "missing-section" for row in alone.rows)
+
+
 def test_a_month_is_by_the_days_there_were():
     past = history(line(reply("a", usage(w5m=4000))), line(reply("b", usage(fresh=1), at=NOV + 29 * DAY)))
     # 203 tokens written for $0.001015, and 1 token sent as input; 2 active days of 30 are a month.

@@ -38,7 +38,46 @@ def test_each_kind_of_export(tmp_path, kind, key):
     )
 
 
-@pytest.mark.parametrize("shape", [{}, [], {"blocks": []}, {"daily": 3}])
+BLOCK = {
+    "id": "2026-11-20T10:00:00.000Z",
+    "startTime": "2026-11-20T10:00:00.000Z",
+    "endTime": "2026-11-20T15:00:00.000Z",
+    "isGap": False,
+    "models": ["claude-opus-4-6"],
+    "costUSD": 0.1 + 0.2,
+    "tokenCounts": {
+        "inputTokens": 1,
+        "outputTokens": 2,
+        "cacheCreationInputTokens": 3,
+        "cacheReadInputTokens": 4,
+    },
+}
+
+
+def test_blocks_are_without_models_and_have_their_ends(tmp_path):
+    gap = {**BLOCK, "id": "gap-2026-11-20T20:00:00.000Z", "isGap": True}
+    found = read_export(written(tmp_path, {"blocks": [BLOCK, gap]}))
+    assert (found.kind, found.counts_nested, found.cost) == ("blocks", False, 3 * 10**11)
+    (one,) = found.figures
+    assert (one.row, one.model, one.until - one.since) == (BLOCK["id"], "", 5 * 3600 * 10**6)
+    assert (one.input, one.output, one.cache_write, one.cache_read) == (1, 2, 3, 4)
+    assert one.since == 1_795_168_800_000_000
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"startTime": None},
+        {"endTime": "soon"},
+        {"endTime": "2026-11-20T15:00:00"},
+        {"tokenCounts": None},
+    ],
+)
+def test_a_block_without_ends_or_tokens_is_none(tmp_path, broken):
+    assert read_export(written(tmp_path, {"blocks": [{**BLOCK, **broken}]})).figures == ()
+
+
+@pytest.mark.parametrize("shape", [{}, [], {"blocks": {}}, {"daily": 3}])
 def test_anything_else_is_no_export(tmp_path, shape):
     with pytest.raises(NotFoundError, match="ccusage claude session --json"):
         read_export(written(tmp_path, shape))

@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from audit.histories import DAY, HAIKU, OPUS, START, history, line, reply
+from audit.histories import DAY, HAIKU, HOUR, OPUS, START, history, line, reply
 from underspend.audit import explain_diff as module
 from underspend.audit.bills import price
 from underspend.audit.ccusage_export import Export, Figures
@@ -117,9 +119,57 @@ def test_what_has_no_cause_is_said_to_have_none():
         ("sessions", "s"),
         ("sessions", "s-one"),
         ("weekly", "2026-11-16"),
+        ("weekly", "2026-11-15"),
+        ("weekly", "2026-11-20"),
         ("monthly", "2026-11"),
         ("daily", "2026-11-20"),
     ],
 )
 def test_rows_are_found_by_their_kind(kind, row):
     assert causes(explained(reply("m", usage=ONE), kind=kind, theirs=[figures(row=row)])) == {}
+
+
+def block(cost, **tokens):
+    return replace(figures(row="b", model="", cost=cost, **tokens), since=START, until=START + 5 * HOUR)
+
+
+def test_blocks_hold_the_replies_of_their_hours_whatever_the_model():
+    made = (reply("m", usage=ONE), reply("h", START + HOUR, ONE, model=HAIKU), reply("late", START + DAY, ONE))
+    found = explained(*made, kind="blocks", theirs=[block(FOUR_MILS + FOUR_MILS // 40, input=2000)])
+    assert (causes(found), found.residual) == ({module.ABSENT: FOUR_MILS}, 0)
+    assert not any(found.tokens.values())
+
+
+def test_a_model_that_ccusage_has_no_price_for_is_found_in_a_block_of_several():
+    made = (reply("m", usage=ONE), reply("h", usage=ONE, model=HAIKU))
+    found = explained(*made, kind="blocks", theirs=[block(FOUR_MILS // 40, input=2000)])
+    assert (causes(found), found.residual) == ({module.UNKNOWN: FOUR_MILS}, 0)
+
+
+def test_so_is_one_that_we_have_no_price_for():
+    made = (reply("m", usage=ONE), reply("n", usage=ONE, model="new"))
+    found = explained(*made, kind="blocks", theirs=[block(3 * FOUR_MILS, input=2000)])
+    assert (causes(found), found.residual) == ({module.UNPRICED: -2 * FOUR_MILS}, 0)
+
+
+def test_what_no_model_of_a_block_explains_is_said():
+    made = (reply("m", usage=ONE), reply("h", usage=ONE, model=HAIKU))
+    found = explained(*made, kind="blocks", theirs=[block(FOUR_MILS // 2, input=2000)])
+    assert set(causes(found)) == {module.PRICES}
+
+
+def test_no_block_holds_nested_replies():
+    found = explained(reply("m", usage=ONE, nested=True), kind="blocks", theirs=[])
+    assert causes(found) == {module.NESTED: FOUR_MILS}
+
+
+@pytest.mark.parametrize(
+    ("first", "begins"), [(0, "2026-11-16"), (6, "2026-11-15"), (4, "2026-11-20"), (5, "2026-11-14")]
+)
+def test_weeks_begin_with_any_day(first, begins):
+    assert module.week_of(date(2026, 11, 20), first) == date.fromisoformat(begins)
+
+
+def test_weeks_that_say_nothing_begin_on_sunday():
+    found = explained(reply("m", usage=ONE), kind="weekly", theirs=[figures(row="some week")])
+    assert set(causes(found)) == {module.ABSENT, module.MORE}

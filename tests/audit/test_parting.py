@@ -96,6 +96,24 @@ def test_settings_that_govern_a_part_are_looked_at_again(root, tmp_path):
     assert not parts(root, made.kept, folder).is_new
 
 
+def test_a_memory_file_above_is_looked_at_again_by_the_sessions_that_read_it(tmp_path, monkeypatch):
+    logs, above = tmp_path / "logs", tmp_path / "w"
+    here = {"cwd": str(above / "p")}
+    write(logs, f"{SESSION}.jsonl", user("One") | here, assistant("msg_1") | here)
+    write(logs, f"{OTHER}.jsonl", assistant("msg_3") | {"sessionId": OTHER, "cwd": str(tmp_path / "q")})
+    first = parts(logs, Kept("v"))
+    above.mkdir()
+    (above / "CLAUDE.md").write_text("Write clean code.\n")
+    looked = []
+    look = hands.look_at
+    monkeypatch.setattr(hands, "look_at", lambda group, *rest: looked.append(len(group)) or look(group, *rest))
+    again = parts(logs, first.kept)
+    assert looked == [1]
+    assert_as_a_whole(logs, again)
+    found = summed(again.parts, CONTEXT, again.around, list).found
+    assert f"claude-md/{above / 'CLAUDE.md'}" in {each.finding.id for each in found.ranked}
+
+
 def test_a_file_that_cannot_be_read_is_not_kept(root, monkeypatch):
     gone = root / f"{OTHER}.jsonl"
     real = open

@@ -52,3 +52,21 @@ def test_the_administrators_word_on_retention_wins(folders):
     managed.write_text('{"cleanupPeriodDays": 7}')
     assert around(folders, managed=managed).retention_days == 7
     assert list(settings_of([folders[0]], managed))[-1] == str(managed)
+
+
+def test_memory_files_are_those_the_client_reads(folders, tmp_path):
+    project = folders[1]
+    above = tmp_path / "CLAUDE.local.md"
+    above.write_text("above")
+    (project / "CLAUDE.md").write_text("@style.md")
+    (project / "style.md").write_text("style")
+    managed = tmp_path / "managed.md"
+    managed.write_text("all")
+    found = around(folders, managed_memory=managed)
+    names = [str(path) for path in (managed, above, project / "CLAUDE.md", project / "style.md")]
+    assert list(found.memory_files) == names
+    assert found.memory_readers[str(managed)] is None
+    assert found.memory_readers[str(above)] == {str(project)}
+    assert found.memory_named_by == {str(project / "style.md"): str(project / "CLAUDE.md")}
+    (project / ".claude" / "settings.json").write_text('{"claudeMdExcludes": ["**/style.md"]}')
+    assert str(project / "style.md") not in around(folders).memory_files

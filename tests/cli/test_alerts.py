@@ -59,6 +59,12 @@ def test_what_was_sent_and_what_failed_is_listed_newest_first(call):
 
 
 @pytest.mark.usefixtures("sent")
+def test_log_is_the_same_list(call):
+    assert call("log", "--json").output == call("--json").output
+    assert call("log", "--failed", "--csv").output == call("--failed", "--csv").output
+
+
+@pytest.mark.usefixtures("sent")
 def test_only_failures_can_be_asked_for(call):
     rows = json.loads(call("--failed", "--json").output)
     assert [(row["to"], row["state"], row["error"], row["tries"]) for row in rows] == [
@@ -112,3 +118,62 @@ def test_without_a_place_it_is_said_how_to_add_one(call):
     error = call("test").exception
     assert isinstance(error, NotFoundError)
     assert "Add [[alerts.to]] to" in str(error)
+
+
+PAUSES = [
+    {
+        "session": "abc-1",
+        "agent": None,
+        "kind": "loop",
+        "words": "Bash failed.",
+        "since": AT,
+        "until": AT + 600_000_000,
+    },
+    {"session": "abd-2", "agent": "a7", "kind": "loop", "words": "Again.", "since": AT, "until": AT + 600_000_000},
+    {"session": None, "agent": None, "kind": "velocity", "words": "Fast.", "since": AT, "until": AT + 600_000_000},
+]
+
+
+@pytest.fixture
+def posted(monkeypatch):
+    found = []
+    monkeypatch.setattr("underspend.cli.gateway_link.get_json", lambda *_: {"pauses": PAUSES})
+    monkeypatch.setattr("underspend.cli.gateway_link.post_json", lambda _, path, said: found.append((path, said)))
+    return found
+
+
+def test_what_is_paused_is_listed(call, posted):
+    assert call("resume").output.splitlines() == [
+        "session abc-1, until 10:40: Bash failed.",
+        "session abd-2, agent a7, until 10:40: Again.",
+        "all calls, until 10:40: Fast.",
+    ]
+    assert posted == []
+
+
+def test_a_session_goes_on_by_the_beginning_of_its_name(call, posted):
+    assert call("resume", "abd").output == "Session abd-2 goes on.\n"
+    assert posted == [("/_/resume", {"session": "abd-2"})]
+
+
+def test_all_go_on(call, posted):
+    assert call("resume", "--all").output.splitlines()[-1] == "All calls go on."
+    assert [said["session"] for _, said in posted] == ["abc-1", "abd-2", None]
+
+
+@pytest.mark.parametrize("name", ["ab", "x"])
+def test_a_name_that_fits_none_or_several_is_told_those_there_are(call, posted, name):
+    assert str(call("resume", name).exception) == f"No paused session {name}. Paused are: abc-1, abd-2."
+    assert posted == []
+
+
+def test_nothing_paused_is_said(call, monkeypatch):
+    monkeypatch.setattr("underspend.cli.gateway_link.get_json", lambda *_: {"pauses": []})
+    assert call("resume").output == "Nothing is paused.\n"
+    assert call("resume", "--all").output == "Nothing is paused.\n"
+    assert str(call("resume", "x").exception) == "No paused session x. No session is paused."
+
+
+def test_the_list_itself_takes_home(run, tmp_path):
+    found = run("alerts", "--home", str(tmp_path / "elsewhere"))
+    assert found.output.startswith("No alert was sent yet.")

@@ -6,8 +6,8 @@ import time
 import pytest
 from sqlalchemy import func, select
 
-from cli.test_audit import ENTRIES, NOW, call, claude, filled, reply, write  # noqa: F401  # the same fixtures
-from reports.ledger_rows import add_call, new_ledger
+from cli.test_audit import ENTRIES, NOW, SESSION, call, claude, filled, reply, write  # noqa: F401  # the same fixtures
+from reports.ledger_rows import add_call, new_ledger, us
 from underspend.cli import audit_run
 from underspend.cli.audit_run import Run, can_go_on_alone, go_on_alone
 from underspend.stores.schema import calls
@@ -74,6 +74,50 @@ def test_how_the_gateway_saw_calls_being_paid(call, claude, filled, home):  # no
     add_call(engine, "c1", 1, billing="oauth")
     engine.dispose()
     assert json.loads(call("--json").output)["paying"]["plan"] == "plan"
+
+
+def test_shares_of_the_plans_limits_are_kept_and_shown(call, claude, filled, home):  # noqa: F811
+    end = "2026-11-20T15:00:00+00:00"
+    cached = {"fetchedAtMs": 1_795_171_000_000, "utilization": {"five_hour": {"utilization": 46, "resets_at": end}}}
+    (claude / ".claude.json").write_text(json.dumps({"cachedUsageUtilization": cached}))
+    expected = {
+        "used_percent": 46.0,
+        "at": "2026-11-20T10:36:40Z",
+        "resets_at": "2026-11-20T15:00:00Z",
+        "source": "Claude Code's own state",
+    }
+    assert json.loads(call("--json", "--no-keep").output)["quota"] == {"five_hour": expected}
+    assert not (home / "quota.jsonl").exists()
+    made = json.loads(call("--json").output)
+    assert made["quota"] == {"five_hour": expected}
+    assert [each["quota"] for each in made["blocks"]] == [expected]
+    (claude / ".claude.json").unlink()
+    assert json.loads(call("--json").output)["quota"] == {"five_hour": expected}
+    assert json.loads(call("--json", "--root", str(claude)).output)["quota"] == {}
+
+
+def test_the_gateways_calls_are_shown_beside_the_transcripts(call, claude, filled, home):  # noqa: F811
+    assert json.loads(call("--json").output)["gateway"] is None
+    engine = new_ledger(home)
+    at = us("2026-11-20T10:00:58+00:00")
+    add_call(engine, "c1", at, message_id="msg_a", cost_pico=46_600_000_000, session=SESSION)
+    add_call(engine, "c2", at + 90_000_000, message_id="msg_c", cost_pico=10**10, role="compaction", session=SESSION)
+    engine.dispose()
+    made = json.loads(call("--json").output)
+    assert made["gateway"] == {
+        "since": "2026-11-20T10:00:58Z",
+        "in_both": {"requests": 1, "transcripts_usd": "0.0464", "gateway_usd": "0.0466"},
+        "only_in_transcripts": [
+            {"what": "past the gateway", "requests": 1, "cost_usd": "0.00372", "cost_usd_estimated": "0"},
+            {"what": "before the gateway's first call", "requests": 0, "cost_usd": "0", "cost_usd_estimated": "0"},
+        ],
+        "only_in_gateway": [{"what": "compaction calls", "requests": 1, "cost_usd": "0.01", "cost_usd_estimated": "0"}],
+    }
+    assert made["totals"]["requests"] == 2
+    assert json.loads(call("--json", "--no-cache").output)["gateway"] == made["gateway"]
+    assert "only in the gateway: compaction calls" in call().output
+    assert json.loads(call("--json", "--until", "2026-11-19").output)["gateway"] is None
+    assert json.loads(call("--json", "--root", str(claude)).output)["gateway"] is None
 
 
 def test_folders_that_cannot_be_looked_into_are_listed(call, claude, filled, monkeypatch):  # noqa: F811

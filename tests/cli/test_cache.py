@@ -9,8 +9,9 @@ from stores.replies.conformance import row
 from underspend.cli import reading
 from underspend.cli.cache import command
 from underspend.config import load
-from underspend.config.cache import ResponseCache
+from underspend.config.cache import FaqAnswers, ResponseCache
 from underspend.core.errors import NotFoundError
+from underspend.core.faq import FaqEntry
 from underspend.core.replies import SECOND, ReplyStoreError
 from underspend.stores.replies.cache import Finished, body_of
 
@@ -101,3 +102,29 @@ def test_a_cache_in_memory_is_the_gateways_own(use, home, monkeypatch):
 def test_a_cache_that_cannot_be_opened_is_one_line(use, home):
     (home / "replies.key").write_bytes(b"x")
     assert isinstance(use("stats").exception, ReplyStoreError)
+
+
+def test_a_clear_takes_what_the_faq_has_learned_with_it(use, home):
+    async def work():
+        store = FaqAnswers().opened(home, "file").store
+        await store.add(replace(LEARNED, id="e1"), 0)
+        await store.add(replace(LEARNED, id="e2", curated=True), 0)
+        await store.close()
+
+    asyncio.run(work())
+    filled(home, kept("a", tags="docs"))
+    said = "1 reply forgotten\n1 learned answer of the FAQ with them\n"
+    assert use("clear", "--tag", "docs").output == said
+    assert use("clear", "--all").output == "0 replies forgotten\n"
+
+
+LEARNED = FaqEntry(
+    id="e1",
+    tenant="one",
+    frame=b"f",
+    question="How do I pay?",
+    answer=b"x",
+    curated=False,
+    made_at=5,
+    expires_at=2**60,
+)

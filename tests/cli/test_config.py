@@ -18,10 +18,13 @@ def test_every_setting_says_where_it_was_said(run, home):
 def test_secrets_are_not_shown(run, monkeypatch):
     monkeypatch.setenv("UNDERSPEND_GATEWAY_ACCESS_KEY", "hunter2")
     monkeypatch.setenv("UNDERSPEND_LEDGER_URL", "postgresql://me:hunter2@box/ledger")
-    output = run("config", "explain", "gateway", "ledger").output
+    monkeypatch.setenv("UNDERSPEND_CACHE_URL", "redis://:hunter2@box:6379/0")
+    monkeypatch.setenv("UNDERSPEND_FAQ_URL", "https://me:hunter2@box/v1")
+    output = run("config", "explain", "gateway", "ledger", "cache", "faq").output
     assert "hunter2" not in output
     assert "(set)" in output
     assert "postgresql://me:***@box/ledger" in output
+    assert "redis://***@box:6379/0" in output
 
 
 def test_names_choose(run):

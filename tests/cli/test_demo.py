@@ -176,6 +176,23 @@ def test_other_commands_find_its_ledger(played):
     assert {row["project"] for row in said["rows"]} == {session.project for session in sessions()}
 
 
+def test_both_bills_are_told_session_by_session(played):
+    told = "".join(played.told)
+    assert all(f"{session.project} {session.id[:8]}" in told for session in PAST)
+    assert re.search(r"On: .*\. `underspend savings` says ", told)
+
+
+def test_the_bills_alone_end_by_themselves(tmp_path):
+    with running(tmp_path, "--port", "0", "--bills") as made:
+        out, _ = made.process.communicate(timeout=SECONDS)
+    assert made.process.returncode == 0
+    assert out.startswith("| session | calls |")
+    total = re.search(r"\*\*all\*\* \| \*\*(\d+)\*\* \| \*\*\$([\d.]+)\*\* \| \*\*\$([\d.]+)", out)
+    assert int(total[1]) == CALLS
+    assert float(total[3]) <= float(total[2])
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_nothing_is_left(tmp_path, number):
     with running(tmp_path, "--port", "0") as made:
@@ -273,7 +290,7 @@ def test_a_call_that_is_not_answered_as_it_should_stops_the_demo(monkeypatch, tm
     def refused(*_):
         raise PlayError("a recorded call was answered 400")
 
-    monkeypatch.setattr(made._player, "past", refused)
+    monkeypatch.setattr(made._alone, "past", refused)
     monkeypatch.setattr(made._player, "stopped_within", lambda _: False)
     monkeypatch.setattr(signal, "raise_signal", raised.append)
 

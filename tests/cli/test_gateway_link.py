@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from underspend.cli.gateway_link import events, get_json
+from underspend.cli.gateway_link import events, get_json, post_json
 from underspend.config import load
 from underspend.core.errors import UnreachableError
 
@@ -20,6 +20,12 @@ class Gateway(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body or b"")
 
+    def do_POST(self):
+        said = self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200 if self.path == "/json" else 404)
+        self.end_headers()
+        self.wfile.write(b'{"got": %b, "key": "%b"}' % (said, self.headers["x-underspend-key"].encode()))
+
     def log_message(self, *_):
         pass
 
@@ -33,6 +39,12 @@ def settings(home):
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+def test_json_can_be_posted(settings):
+    assert post_json(settings, "/json", {"a": None}) == {"got": {"a": None}, "key": "secret"}
+    with pytest.raises(UnreachableError, match="answers 404"):
+        post_json(settings, "/nothing", {})
 
 
 def test_json_with_the_access_key_and_exact_numbers(settings):

@@ -10,6 +10,13 @@ SNAPSHOT = {
     "calls": 1234,
     "in_flight": 2,
     "faults": [{"component": "strategy x", "message": "broke", "count": 3, "last_at": 1}],
+    "alerts": {
+        "places": [
+            {"name": "ops", "kind": "webhook", "sent": 3, "waiting": 0, "failed": 1, "dropped": 0, "last_error": "x"},
+            {"name": "me", "kind": "email", "sent": 0, "waiting": 0, "failed": 0, "dropped": 0, "last_error": ""},
+        ]
+    },
+    "pauses": [{"session": "s1", "words": "Bash failed."}, {"session": None, "words": "Too fast."}],
     "ledger": {"state": "spooling", "waiting": 12},
     "latency": {"overhead_p50_us": 900, "overhead_p99_us": 2100},
 }
@@ -20,6 +27,10 @@ version     0.1.0, up for 1 h 01 min
 calls       1,234 since it started, 2 under way
 added time  900 µs for half of the calls, 2.1 ms for 99 of 100
 ledger      cannot be written: 12 records wait in the spool file; calls go on
+alerts      ops (webhook): 3 sent, 1 not delivered; last error: x
+alerts      me (email): none yet
+paused      session s1: Bash failed.
+paused      all calls: Too fast.
 fault       strategy x (3×): broke; calls went on
 """
 

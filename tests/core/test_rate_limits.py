@@ -130,6 +130,22 @@ def test_a_limit_that_only_warns_lets_the_call_through_and_draws_on_the_others()
     assert [each.limit.name for each in limits.admit(of("a"), 0)] == ["hard", "soft"]
 
 
+def test_of_many_that_wait_each_is_let_in_when_it_comes_again_as_it_was_told():
+    limits = RateLimits([limit(most=4, of=Per.ALL)])
+    assert not any(limits.admit(of(str(number)), 0) for number in range(4))
+    asked = [(limits.admit(of(str(number)), 0)[0].wait, number) for number in range(4, 12)]
+    assert [wait for wait, _ in asked] == [MINUTE // 4 * turn for turn in (1, 2, 3, 4, 5, 5, 5, 5)]
+    late = [number for wait, number in asked if limits.admit(of(str(number)), wait)]
+    assert late == [9, 10, 11]
+
+
+def test_those_who_gave_up_keep_nobody_waiting_for_longer_than_a_bucket_takes_to_fill():
+    limits = RateLimits([limit(most=4, of=Per.ALL)])
+    waits = [limits.admit(of(), 0) for _ in range(1_000)]
+    assert waits[-1][0].wait <= MINUTE + MINUTE // 4
+    assert not limits.admit(of(), MINUTE // 4)
+
+
 def test_tokens_of_prompts_can_be_counted():
     limits = RateLimits([limit(most=1000, measure=Measure.TOKENS)])
     assert not limits.admit(of("a", tokens=900), 0)

@@ -66,9 +66,46 @@ def test_a_pause_ends_with_time_and_one_more_try_brings_it_back():
 
 def test_a_pause_can_be_lifted():
     runaway, now = looped()
-    assert runaway.lift("s") == 1
-    assert runaway.lift("s") == 0
+    assert runaway.lift("s", now) == 1
+    assert runaway.lift("s", now) == 0
     assert runaway.paused(of(), now) is None
+
+
+def test_what_was_lifted_is_not_paused_again_until_a_pause_would_be_over():
+    runaway, now = looped()
+    runaway.lift("s", now)
+    (verdict,) = runaway.watch(step(8, use()))
+    assert verdict.level is Level.PAUSE
+    assert "paused" not in verdict.words
+    assert runaway.paused(of(), now + 10 * SECOND) is None
+    for number in range(9, 69):
+        runaway.watch(step(number, use()))
+    assert runaway.paused(of(), 68 * 10 * SECOND) is not None
+
+
+def test_a_sub_agents_call_neither_falls_under_the_main_loops_pause_nor_ends_it():
+    runaway, now = looped()
+    assert runaway.paused(of(agent="a", turn="its own"), now) is None
+    assert runaway.paused(of(), now) is not None
+
+
+def test_what_is_only_observed_is_told_and_never_paused():
+    runaway = Runaway(RunawayRules(may_pause=ALL))
+    for number in range(8):
+        found = runaway.watch(step(number, use()), may_pause=False)
+    assert [verdict.level for verdict in found] == [Level.PAUSE]
+    assert runaway.pauses(7 * 10 * SECOND) == []
+
+
+def test_of_too_many_that_were_lifted_the_oldest_is_forgotten(monkeypatch):
+    monkeypatch.setattr("underspend.core.runaway._PAUSES", 1)
+    runaway, now = looped()
+    runaway.lift("s", now)
+    for number in range(8):
+        runaway.watch(step(number, use(), session="other"))
+    runaway.lift("other", now)
+    runaway.watch(step(8, use()))
+    assert runaway.paused(of(), now + 10 * SECOND) is not None
 
 
 def test_a_clock_that_was_set_back_ends_a_pause():
@@ -106,7 +143,7 @@ def test_spending_too_fast_pauses_all():
     (verdict,) = runaway.watch(step(0, cost=50 * DOLLAR, at=0), known_at=100 * stretch)
     assert (verdict.kind, verdict.level) == (Kind.VELOCITY, Level.PAUSE)
     assert runaway.paused(of(session="any"), 100 * stretch) is not None
-    assert runaway.lift(None) == 1
+    assert runaway.lift(None, 100 * stretch) == 1
 
 
 @pytest.mark.parametrize("role", [Role.SIDE, Role.COMPACTION])

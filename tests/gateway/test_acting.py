@@ -186,3 +186,18 @@ def test_a_call_that_is_only_thought_of_leaves_no_trace():
     first = gateway.acting.conversation(later, noted=False)
     assert first == gateway.acting.conversation(later, noted=False)
     assert list(first.gaps) == []
+
+
+def test_the_pause_before_a_call_that_was_answered_here_goes_on():
+    gateway = Gateway()
+    gateway.play(0, 1)
+    _, plan = gateway.play(2, 2)
+    (talk,) = gateway.acting._talks.values()
+    gaps = list(talk.gaps)
+    call = replace(plan.asked, time=START + 7 * MINUTE)
+    gateway.acting.conversation(call)
+    assert len(talk.gaps) == len(gaps) + 1
+    gateway.acting.answered(call)
+    assert talk.gaps == gaps
+    gateway.acting.answered(call)
+    assert talk.gaps == gaps

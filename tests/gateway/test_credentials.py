@@ -22,3 +22,12 @@ def test_a_truncated_secret_is_made_anew(tmp_path):
     path = tmp_path / "secret"
     path.write_bytes(b"short")
     assert len(secret_at(path)) == 32
+
+
+def test_a_digest_is_of_all_that_is_shown_and_nothing_shown_is_mistaken_for_another():
+    keys = KeyHasher(b"k" * 32)
+    shown = [(), ("",), ("a",), ("b",), ("a", "b"), ("ab",), ("b", "a"), ("a", ""), ("", "a")]
+    assert len({keys.digest(each) for each in shown}) == len(shown)
+    assert keys.digest(["a"]) == keys.digest(("a",))
+    assert KeyHasher(b"x" * 32).digest(["a"]) != keys.digest(["a"])
+    assert len(keys.digest(["a"])) == 64

@@ -305,3 +305,42 @@ def test_whatever_of_remembering_fails_the_call_goes_through(monkeypatch):
     made = pipeline(Upstream([message()]), acting=Acting((), catalogue()))
     assert handle(made).body == message()
     assert made.status.snapshot()["faults"]
+
+
+def test_the_reply_leaves_before_the_books_are_closed():
+    seen = []
+
+    async def handled():
+        made = pipeline(Upstream([message()]))
+        told = Told()
+        settle = made.books.ledger.settle
+        made.books.ledger.settle = lambda settlement: seen.append("settled") or settle(settlement)
+        ended = told.end
+
+        async def end():
+            await ended()
+            asyncio.get_running_loop().call_soon(seen.append, "a turn of the loop")  # in which the transport writes
+
+        told.end = end
+        await made.handle(Asked(body()), told, MESSAGES)
+
+    asyncio.run(handled())
+    assert seen == ["a turn of the loop", "settled"]
+
+
+def test_a_gateway_that_is_stopped_then_closes_the_books_all_the_same():
+    async def handled():
+        made = pipeline(Upstream([message()]))
+        told = Told()
+        ended = told.end
+
+        async def end():
+            await ended()
+            asyncio.get_running_loop().call_soon(asyncio.current_task().cancel)
+
+        told.end = end
+        await asyncio.gather(made.handle(Asked(body()), told, MESSAGES), return_exceptions=True)
+        return made
+
+    made = asyncio.run(handled())
+    assert (row(made)["state"], row(made)["outcome"]) == ("settled", "ok")

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
-from doubles import Asked, Told, Upstream, pipeline
+from doubles import Asked, FixedClock, Told, Upstream, pipeline
 from replies import message
 from routed import (
     AGGRESSIVE,
@@ -23,11 +24,12 @@ from routed import (
     sent,
 )
 
+from underspend.core.call import Call, Identity, Role
 from underspend.core.engine import Step
 from underspend.core.strategy import State
 from underspend.gateway.holdout import Holdout
 from underspend.gateway.routes import classify
-from underspend.gateway.routing import Router
+from underspend.gateway.routing import Router, unread
 from underspend.routing.beliefs import Arm, Result
 from underspend.routing.decisions import Mode, RouteRule
 from underspend.routing.standing import Promise
@@ -390,3 +392,54 @@ def test_a_result_is_that_of_the_model_that_did_it_in_the_end():
     task = made.router.tasks.of_call(rows(made)[-1]["id"])
     assert told["x-underspend-call"] == rows(made)[-1]["id"]
     assert (task.arm.model, task.drawn) == (OPUS, False)
+
+
+def test_where_the_class_decides_nothing_it_is_found_once_the_reply_is_out(monkeypatch):
+    upstream, told = Upstream([message()]), Told()
+    made = routed(upstream)
+    ended = []
+    monkeypatch.setattr("underspend.gateway.watching.class_of", lambda *_: ended.append(told.ended) or "chat")
+    raw = json.dumps(said()).encode()
+    asyncio.run(made.handle(Asked(raw), told, MESSAGES))
+    assert ended == [True]
+    (row,) = rows(made)
+    task = made.router.tasks.of_call(row["id"])
+    assert (task.name, bool(task.features)) == ("chat", True)
+
+
+def test_where_the_class_decides_it_is_found_before_the_call_is_sent(monkeypatch):
+    upstream = Upstream([message()])
+    made = routed(upstream, AutoModel(tasks={"chat": "best"}))
+    before = []
+    monkeypatch.setattr("underspend.gateway.watching.class_of", lambda *_: before.append(not upstream.sent) or "chat")
+    ask(made, said())
+    assert before == [True]
+    assert sent(upstream)[0]["model"] == OPUS
+
+
+def test_of_very_many_calls_a_second_no_more_are_read_than_there_is_time_for():
+    made = routed(Upstream([message()]), clock=FixedClock())
+    for number in range(60):
+        ask(made, said(f"{ASK} {number}"))
+    tasks = [made.router.tasks.of_call(row["id"]) for row in rows(made)]
+    assert sum(bool(task.features) for task in tasks) == 50
+    assert [task.name for task in tasks if not task.features] == ["unknown"] * 10
+
+
+def test_what_a_decision_went_by_and_what_is_drawn_is_read_of_every_call():
+    made = routed(Upstream([message()]), AGGRESSIVE, state=State.ON, knowledge=knowing(), clock=FixedClock())
+    for number in range(60):
+        ask(made, said(f"{ASK} {number}"))
+    tasks = [made.router.tasks.of_call(row["id"]) for row in rows(made)]
+    assert "unknown" not in {task.name for task in tasks}
+    drawn = routed(Upstream([message()]), AGGRESSIVE, state=State.ON, knowledge=knowing(), explore=1.0)
+    for number in range(60):
+        ask(drawn, said(f"{ASK} {number}", model=OPUS))
+    assert all(drawn.router.tasks.of_call(row["id"]).features for row in rows(drawn))
+
+
+def test_a_call_that_nobody_read_is_of_its_callers_kind():
+    who = Identity(role=Role.SUBAGENT, agent_type="explore")
+    call = Call(id="a", time=0, provider="anthropic", endpoint="messages", model=OPUS, identity=who)
+    assert unread(call) == "sub-agent/explore"
+    assert unread(replace(call, identity=Identity(role=Role.MAIN))) == "main"

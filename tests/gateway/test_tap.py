@@ -26,6 +26,18 @@ def test_a_stream_and_json_are_metered_as_they_pass():
     assert made.request_id == "req_1"
 
 
+def test_what_was_metered_is_worked_out_once_and_anew_where_more_comes():
+    made, _ = tap(b"text/event-stream")
+    first, *more = events()
+    made.see(first)
+    half = made.finish()
+    assert made.finish() is half
+    assert not half.complete
+    for event in more:
+        made.see(event)
+    assert made.finish().complete
+
+
 def test_what_is_neither_is_counted_and_not_metered():
     made, said = tap(b"text/html")
     made.see(b"<html>")

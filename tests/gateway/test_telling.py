@@ -5,10 +5,14 @@ from decimal import Decimal
 
 import pytest
 from doubles import Upstream
+from hypothesis import given
+from hypothesis import strategies as st
 from replies import message
 from routed import AGGRESSIVE, ASK, HAIKU, OPUS, SONNET, ask, fields, knowing, routed, rows, said
 
+from underspend.core.money import to_usd
 from underspend.core.strategy import State
+from underspend.gateway import telling
 from underspend.gateway.routes import classify
 
 PATHS = {
@@ -95,3 +99,8 @@ def test_a_dry_run_has_all_candidates_whatever_was_asked_before():
     answer = json.loads(ask(made, said(model="auto:quality"), headers={"x-dry-run": "true"}).body)
     assert answer["decision"]["model"] == OPUS
     assert {each["model"] for each in answer["candidates"]} == {HAIKU, SONNET, OPUS}
+
+
+@given(st.integers(-(10**20), 10**20) | st.integers(-5, 5).map(lambda dollars: dollars * 10**12))
+def test_dollars_are_exact(money):
+    assert telling._usd(money) == f"{to_usd(money):f}"

@@ -102,6 +102,25 @@ def test_another_model_is_another_price_for_the_same_reply():
     assert saved["cheaper"] > 0
 
 
+@pytest.mark.parametrize("billed", [Usage(6_000, 0, 0, 0, 50), Usage(1_000, 500, 0, 4_500, 50), Usage(0, 0, 0, 0, 9)])
+@pytest.mark.parametrize("edits", [[], [SetModel(SONNET, "why")], [note(2)], [SetModel(SONNET, "why"), note(2)]])
+def test_a_call_that_asks_for_no_caching_is_billed_as_by_the_caches_in_less_time(monkeypatch, billed, edits):
+    metered = Metered(provider="anthropic", model=OPUS, units=(Unit("message", billed),), reported=billed)
+    quick, thorough = Worlds(("a", "b"), PRICES), Worlds(("a", "b"), PRICES)
+    monkeypatch.setattr(thorough, "_uncached", lambda *_: [])
+    for number in range(3):
+        asked = call(number, 3)
+        asked = sent = replace(asked, blocks=tuple(replace(block, breakpoint=None) for block in asked.blocks))
+        decisions = []
+        for strategy, edit in zip(("a", "b"), edits, strict=False):
+            sent = apply(edit, sent)
+            decisions.append(Decision(strategy=strategy, edit=edit, applied=True, before=None, after=None))
+        plan = Plan(asked=asked, call=sent, decisions=tuple(decisions))
+        ended = Ended(sent=asked.time, began=asked.time + SECOND, metered=metered)
+        assert quick.settle("c", plan, ended) == thorough.settle("c", plan, ended)
+        assert quick.warm("c", call(number, 3), asked.time) == thorough.warm("c", call(number, 3), asked.time)
+
+
 def test_what_enters_shortened_saves_from_then_on():
     gateway = Gateway("trim")
     for n in range(6):

@@ -60,8 +60,17 @@ def test_lines_and_extras_sum_to_the_total(reply: Metered) -> None:
 
 @given(REPLIES | st.builds(replace, REPLIES, units=st.tuples(UNITS), speed=st.none(), service_tier=st.none()))
 def test_a_plain_reply_is_billed_as_if_its_own_model_had_been_named(reply: Metered) -> None:
-    # With a model named, the quick way that plain replies take is never taken.
     assert cost(reply, at=NOW) == cost(reply, at=NOW, model=reply.model)
+
+
+@given(
+    REPLIES | st.builds(replace, REPLIES, units=st.tuples(UNITS), speed=st.none(), service_tier=st.none()),
+    st.none() | st.sampled_from([*MODELS, "unheard-of"]),
+)
+def test_the_quick_way_of_plain_replies_leads_to_the_same_bill(reply: Metered, model: str | None) -> None:
+    # A reply of two units never takes it; the second adds nothing.
+    nothing = replace(reply.units[0], usage=Usage())
+    assert cost(reply, at=NOW, model=model) == cost(replace(reply, units=(*reply.units, nothing)), at=NOW, model=model)
 
 
 @given(REPLIES)

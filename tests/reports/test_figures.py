@@ -100,3 +100,11 @@ def test_evidence_mix():
     assert figures.evidence_mix(Sums()) == "—"
     mixed = Sums(paid=100, evidence={"billed": 97, "estimated": 3})
     assert figures.evidence_mix(mixed) == "97.0% billed, 3.0% estimated"
+
+
+def test_answered_calls_in_words():
+    said = figures.answered(Sums(answered=1, spared=10**10))
+    assert (
+        said == "1 call got a kept reply, at no cost; the provider would have billed $0.0100 at the least (estimated)"
+    )
+    assert figures.answered(Sums(answered=2)).startswith("2 calls got")

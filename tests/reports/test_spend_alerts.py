@@ -54,3 +54,13 @@ def test_a_months_limit_is_told(ledger):
 
 def test_an_empty_ledger_has_nothing_to_tell(ledger):
     assert spend_alerts(ledger, NOW, TrendRules(month_limit=0), UTC) == []
+
+
+def test_what_made_a_week_dearer_is_read_once(ledger, monkeypatch):
+    add_call(ledger, "a", "2026-11-04T10:00:00+00:00", (5 * MILLION, 0, 0, 0, 0))
+    add_call(ledger, "b", "2026-11-11T10:00:00+00:00", (50 * MILLION, 0, 0, 0, 0))
+    known = {}
+    first = spend_alerts(ledger, NOW, TrendRules(), UTC, known=known)
+    monkeypatch.setattr("underspend.reports.spend_alerts._moments", None)
+    assert spend_alerts(ledger, NOW, TrendRules(), UTC, known=known) == first
+    assert len(known) == 1

@@ -81,3 +81,22 @@ def test_the_middle_of_a_text_leads_nothing():
     text = "a " * 200 + "translate" + " b" * 200
     assert signs("translation").found(read(text))
     assert not signs("translation").leads(read(text))
+
+
+_NAMED = ("several", "formal", "amount", "extraction", "code", "repair")
+NAMES = st.sampled_from(_NAMED)
+PHRASES = st.sampled_from([phrase for name in _NAMED for phrase in signs(name).phrases])
+PIECES = st.lists(PHRASES | st.text("abcth éo,.$ ", max_size=6), max_size=12)
+
+
+@given(PIECES, st.sampled_from(["", " ", "s", "."]), NAMES)
+def test_a_phrase_is_found_wherever_it_stands(pieces, between, name):
+    reading, wanted = read(between.join(pieces)), signs(name)
+    assert wanted.is_said(reading) is any(phrase in reading.text for phrase in wanted.phrases)
+    assert wanted.said(reading) == sum(phrase in reading.text for phrase in wanted.phrases)
+
+
+@given(st.text(max_size=300) | st.text("ab1 ._é'$\\-", max_size=300))
+def test_tokens_of_plain_ascii_are_those_of_any_text(text):
+    # With a letter of another alphabet in it a text is read the slow way.
+    assert read(f"{text} é").tokens == (*read(text).tokens, "é")

@@ -113,3 +113,21 @@ def test_a_class_that_gains_otherwise_than_its_kin_is_told_from_it():
 def test_a_class_that_was_never_seen_gains_what_all_do():
     statistics = told(maths_problem=(300, 200))
     assert statistics.gain("writing", DEAR, CHEAP) == statistics.gain("analysis", DEAR, CHEAP) > 0.2
+
+
+def test_a_belief_holds_until_more_is_learned():
+    statistics = taught(("chat", CHEAP, 1.0, 5))
+    before = statistics.belief("chat", CHEAP)
+    assert statistics.belief("chat", CHEAP) is before
+    statistics.add("extraction", CHEAP, 0.0, 5)
+    after = statistics.belief("chat", CHEAP)
+    assert after == taught(("chat", CHEAP, 1.0, 5), ("extraction", CHEAP, 0.0, 5)).belief("chat", CHEAP) != before
+    statistics.forget(CHEAP)
+    assert statistics.belief("chat", CHEAP) == Statistics().belief("chat", CHEAP)
+
+
+def test_beliefs_in_names_that_a_client_makes_up_are_not_kept_for_ever():
+    statistics = Statistics()
+    for number in range(9_000):
+        statistics.belief(f"sub-agent/{number}", ODD)
+    assert statistics.kept_beliefs < 9_000

@@ -1,9 +1,11 @@
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from reports.audit.reports import empty_report, report, rich_report
+from underspend.audit.gateway_side import BothSides, Only
 from underspend.web.audit_page import audit_page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -29,6 +31,18 @@ def test_what_it_shows():
         "broken could not be looked at",
     ):
         assert part in page
+
+
+def test_the_gateway_is_shown_beside_the_transcripts():
+    nothing = Only(what="past the gateway", calls=0, cost=0)
+    compaction = Only(what="compaction calls", calls=2, cost=10**12)
+    sides = BothSides(
+        since=1, both=3, transcripts=10**12, gateway=10**12, before=nothing, past=nothing, only_gateway=(compaction,)
+    )
+    page = audit_page(replace(report(), gateway=sides))
+    assert "only in the gateway: compaction calls" in page
+    assert "past the gateway" not in page
+    assert "gateway" not in audit_page(report())
 
 
 def test_charts_have_titles_and_no_links():

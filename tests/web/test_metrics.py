@@ -5,6 +5,8 @@ def test_the_ledger_and_the_gateway_as_prometheus_reads_them(dashboard, site, fi
     site.status.fault("strategy x", "broke")
     site.status.fault("strategy x", "broke")
     site.status.overhead(900)
+    site.status.alerts = lambda: {"places": [{"name": "ops", "sent": 3, "failed": 1, "dropped": 0}]}
+    site.status.pauses = lambda: [{}]
     answer = ask(dashboard, "/_/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     lines = answer.text.splitlines()
@@ -15,6 +17,9 @@ def test_the_ledger_and_the_gateway_as_prometheus_reads_them(dashboard, site, fi
         'underspend_tokens_total{model="claude-sonnet-5",lane="cache_read"} 93000',
         'underspend_overhead_seconds{quantile="0.5"} 0.000900',
         'underspend_faults_total{component="strategy x"} 2',
+        'underspend_alerts_total{place="ops",state="sent"} 3',
+        'underspend_alerts_total{place="ops",state="failed"} 1',
+        "underspend_pauses 1",
         "underspend_in_flight 0",
     ):
         assert line in lines

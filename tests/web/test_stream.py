@@ -36,6 +36,7 @@ def test_endings_that_are_not_as_they_should_be():
     assert ending(entry({**ROW, "outcome": "error", "status": 529})) == "error 529"
     assert ending(entry({**ROW, "outcome": "aborted"})) == "aborted"
     assert ending(entry({**ROW, "evidence": "estimated"})) == "estimated"
+    assert ending(entry({**ROW, "evidence": "estimated", "outcome": "answered"})) == "from the cache"
 
 
 def test_who_falls_back_to_the_session():

@@ -33,8 +33,8 @@ _FIX = (
 )
 _WHY = (
     "Every session writes the file to the cache once and reads it again with every reply. The dollars are the text's"
-    " tokens (estimated from its length) at what your own {replies} replies in {sessions} sessions at or under its"
-    " folder were billed for tokens in that place; the text of today is taken for the text of then."
+    " tokens (estimated from its length) at what your own {replies} replies in the {sessions} that read it"
+    " were billed for tokens in that place; the text of today is taken for the text of then."
 )
 
 
@@ -88,7 +88,7 @@ class ClaudeMd(Advisor[MemoryFacts]):
         month = Month.of(day for each in facts for day in each.days)
         for path, text in sorted(around.memory_files.items()):
             carried = [each.files[path] for each in facts if path in each.files]
-            found = _Report(_file(path, text), carried, month).finding()
+            found = _Report(_file(path, text), carried, month, around.memory_named_by.get(path, "")).finding()
             if found:
                 yield found
 
@@ -130,10 +130,14 @@ def _tokens_of(rows: Iterable[Row]) -> int:
 def _carriers(history: History, path: str, around: Surroundings) -> list[Timeline]:
     """The timelines whose prompts hold a memory file."""
     without = rules("claude_md")["loading"]["agents_without"]
-    folder = folder_governed(path, around.settings)
+    if path in around.memory_readers:
+        readers = around.memory_readers[path]
+        lines = [line for line in history.timelines if readers is None or line.directory in readers]
+    else:
+        lines = governed(history, folder_governed(path, around.settings))
     return [
         line
-        for line in governed(history, folder)
+        for line in lines
         if line.role not in _WITHOUT_MEMORY and line.agent_type not in without and replies_of(line, around)
     ]
 
@@ -141,9 +145,9 @@ def _carriers(history: History, path: str, around: Surroundings) -> list[Timelin
 class _Report:
     """The finding on one memory file."""
 
-    def __init__(self, file: _File, carried: Sequence[Carried], month: Month) -> None:
+    def __init__(self, file: _File, carried: Sequence[Carried], month: Month, named_by: str) -> None:
         self._path, self._rows, self._remarks, self._bytes = file.path, file.rows, file.remarks, file.bytes
-        self._month = month
+        self._month, self._named_by = month, named_by
         self._all, self._cut = sum(each.whole for each in carried), sum(each.cut for each in carried)
         self._replies = sum(each.replies for each in carried)
         self._sessions = sum(each.sessions for each in carried)
@@ -159,11 +163,17 @@ class _Report:
             amount=self._cut,
             confidence=Confidence.MEDIUM,
             evidence=Evidence.ESTIMATED,
-            why=_WHY.format(replies=self._replies, sessions=self._sessions),
+            why=_WHY.format(replies=self._replies, sessions=self._read_by()) + self._imported(),
             fix=_FIX.format(path=self._path) if faults else "",
             claimed=(f"{ClaudeMd.name}/{self._path}",),
             rows=(*self._remark_rows(), *self._section_rows()),
         )
+
+    def _read_by(self) -> str:
+        return "session" if self._sessions == 1 else f"{self._sessions:,} sessions"
+
+    def _imported(self) -> str:
+        return f" {self._named_by} imports it." if self._named_by else ""
 
     def _title(self, faults: int) -> str:
         costs = f"{self._path} costs {show(self._monthly(self._all))} a month"

@@ -13,6 +13,7 @@ from underspend.advisors.rule_data import rules
 
 _TOP_BULLET = re.compile(r"[-*+]\s|\d{1,3}[.)]\s")
 _LONGEST_LOOKED_AT = 1000
+_WHOLE = "claude.md"
 _BOLD_LEAD = re.compile(r"\s*(?:[-*+]\s+)?\*\*[^*]{1,80}\*\*")
 
 
@@ -42,8 +43,12 @@ class _Pattern:
         return any(expression.search(text) for expression in self.expressions)
 
 
-def lint(text: str, path: str) -> list[Remark]:
-    """Everything to say about a memory file, in the order of its lines."""
+def lint(text: str, path: str, *, is_whole: bool | None = None) -> list[Remark]:
+    """Everything to say about a memory file, in the order of its lines.
+
+    `is_whole` says whether the sections of the lean template are missed in it: by default in a CLAUDE.md, but not in
+    what one imports.
+    """
     rows = rows_of(text)
     found = _Found(path)
     sections = sections_of(rows)
@@ -53,7 +58,8 @@ def lint(text: str, path: str) -> list[Remark]:
     found.comments(rows)
     found.duplicates(rows, sections)
     found.limits(sections)
-    found.gaps(rows, sections)
+    if PurePath(path).name.casefold() == _WHOLE if is_whole is None else is_whole:
+        found.gaps(rows, sections)
     return sorted(found.remarks)
 
 
@@ -144,7 +150,7 @@ class _Found:
 
     def gaps(self, rows: list[Row], sections: list[Section]) -> None:
         """Sections of the lean template that are not there."""
-        if not any(row.text.strip() for row in rows) or PurePath(self.path).name.casefold() == "claude.local.md":
+        if not any(row.text.strip() for row in rows):
             return
         leads = [row.text for row in rows if not row.fenced and not row.hidden and _BOLD_LEAD.match(row.text)]
         heads = "\n".join([section.title for section in sections] + leads)

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from functools import cache
 from importlib import resources
+from itertools import combinations
 from pathlib import Path
 
 import msgspec
 
 from underspend.audit.bills import LANES, Billed
-from underspend.audit.ccusage_export import Export, Figures
+from underspend.audit.ccusage_blocks import rows_of_blocks
+from underspend.audit.ccusage_export import BLOCKS, Export, Figures
 from underspend.audit.days import Days
 from underspend.audit.null_lines import without_null_lines
 from underspend.core.money import Money, scale
@@ -44,6 +48,8 @@ ROUNDING = "rounding of ccusage's floats"
 
 _UNEXPLAINED = (COUNTED, PRICES)
 _CENT_FRACTION = 10**6
+_MANY_MODELS = 12
+_SUNDAY = 6
 
 
 class _Habits(msgspec.Struct, frozen=True):
@@ -94,14 +100,14 @@ def explain_diff(
     billed: Sequence[Billed], export: Export, days: Days, *, now: int, prices: Catalogue | None = None
 ) -> Explained:
     """Our replies against an export of the same files, made now; days, weeks and months are the calendar's."""
-    key = _key(export, days)
-    ours: dict[tuple[str, str], list[Billed]] = defaultdict(list)
     ledger = _Ledger()
-    for each in billed:
-        if each.reply.nested and not export.counts_nested:
-            ledger.add(NESTED, each.bill.total, "")
-        else:
-            ours[key(each), _model_name(each)].append(each)
+    both = [each for each in billed if export.counts_nested or not each.reply.nested]
+    if not export.counts_nested:
+        ledger.add(NESTED, sum(each.bill.total for each in billed if each.reply.nested), "")
+    key = _key(both, export, days)
+    ours: dict[tuple[str, str], list[Billed]] = defaultdict(list)
+    for each in both:
+        ours[key(each)].append(each)
     theirs = {(each.row, each.model): each for each in export.figures}
     comparison = _Comparison(prices or catalogue(), ledger, now)
     for place in sorted({*ours, *theirs}):
@@ -115,14 +121,37 @@ def explain_diff(
     )
 
 
-def _key(export: Export, days: Days) -> Callable[[Billed], str]:
+def _key(billed: Sequence[Billed], export: Export, days: Days) -> Callable[[Billed], tuple[str, str]]:
+    """Gives the row of the export that a reply belongs in, and its model there."""
+    row = _row(export, days)
+    if export.kind == BLOCKS:
+        blocks = rows_of_blocks(billed, export.figures)
+        return lambda each: (blocks.get(each.reply.message_id) or row(each), "")
+    return lambda each: (row(each), _model_name(each))
+
+
+def _row(export: Export, days: Days) -> Callable[[Billed], str]:
     if export.kind == "sessions":
         rows = {each.row for each in export.figures}
         return lambda each: stem if (stem := Path(each.reply.place.file).stem) in rows else each.line.session
     if export.kind == "weekly":
-        return lambda each: days.week(each.reply.at).isoformat()
+        first = _first_weekday(export)
+        return lambda each: week_of(days.date(each.reply.at), first).isoformat()
     length = len("2026-11") if export.kind == "monthly" else len("2026-11-20")
     return lambda each: days.day(each.reply.at)[:length]
+
+
+def _first_weekday(export: Export) -> int:
+    """The day that the export's weeks begin with, Monday is 0; Sunday unless it says otherwise, as ccusage has it."""
+    for each in export.figures:
+        with suppress(ValueError):
+            return date.fromisoformat(each.row).weekday()
+    return _SUNDAY
+
+
+def week_of(day: date, first: int) -> date:
+    """The first day of the week that a day is in."""
+    return day - timedelta(days=(day.weekday() - first) % 7)
 
 
 def _model_name(each: Billed) -> str:
@@ -173,7 +202,7 @@ class _Comparison:
 
     def _by_cause(self, row: str, ours: Sequence[Billed], theirs: Figures) -> None:
         lost = _lost(ours, theirs)
-        expected = 0
+        expected: dict[str, Money] = defaultdict(int)
         for each in ours:
             plain = self._standard(each, each.usage)
             self._ledger.add(WEB, sum(amount for _, amount in each.bill.extras), row)
@@ -189,24 +218,32 @@ class _Comparison:
             self._ledger.add(NULL, plain - kept, row)
             today = self._standard(each, counted, at=self._now)
             self._ledger.add(DATED, kept - today, row)
-            expected += today + split
+            expected[each.model] += today + split
         self._settle(row, ours, theirs, lost, expected)
 
     def _settle(
-        self, row: str, ours: Sequence[Billed], theirs: Figures, lost: Mapping[str, Usage | None], expected: Money
+        self,
+        row: str,
+        ours: Sequence[Billed],
+        theirs: Figures,
+        lost: Mapping[str, Usage | None],
+        expected: Mapping[str, Money],
     ) -> None:
         counted = [lost.get(each.reply.message_id, each.usage) or Usage() for each in ours]
         gap = _gap(counted, theirs)
         for name, count in gap.items():
             self.tokens[name] += count
-        left = expected - theirs.cost
-        fast = any(each.reply.metered.speed == "fast" for each in ours)
+        left = sum(expected.values()) - theirs.cost
         if abs(left) < _CENT_FRACTION:
             cause = ROUNDING
         elif any(gap.values()):
             cause = COUNTED
+        elif any(each.reply.metered.speed == "fast" for each in ours):
+            cause = FAST
+        elif left < 0 and any(each.bill.unpriced for each in ours):
+            cause = UNPRICED
         else:
-            cause = FAST if fast else PRICES
+            cause = UNKNOWN if _is_of_some(left, expected) else PRICES
         self._ledger.add(cause, left, row)
 
     def _tokens_at(self, each: Billed, **changed: str | None) -> Money:
@@ -240,6 +277,13 @@ class _Comparison:
 
     def _rates(self, each: Billed, at: int) -> Rates | None:
         return self._prices.rates(each.reply.metered.model or "", at, 0, provider=each.reply.metered.provider)
+
+
+def _is_of_some(amount: Money, by_model: Mapping[str, Money]) -> bool:
+    """Whether an amount is just what some models of a block cost: those that ccusage has no price for."""
+    each_alone = sorted((cost for cost in by_model.values() if cost), reverse=True)[:_MANY_MODELS]
+    some = (sum(chosen) for many in range(1, len(each_alone)) for chosen in combinations(each_alone, many))
+    return any(abs(amount - total) < _CENT_FRACTION for total in some)
 
 
 def _gap(counted: Sequence[Usage], theirs: Figures) -> dict[str, int]:

@@ -7,6 +7,7 @@ parts, `whole.summed` makes the same audit of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from operator import add
 from typing import Any
@@ -19,6 +20,7 @@ from underspend.audit.choice import Choice
 from underspend.audit.days import Days
 from underspend.audit.findings import Claims, claimed
 from underspend.audit.groups import Cells, by_kind, cells
+from underspend.audit.numbered import packed
 from underspend.audit.questions import Asked, asked
 from underspend.audit.rates import CatalogueRates
 from underspend.audit.reconcile import Cause, Told, cut_replies, told
@@ -34,7 +36,8 @@ class Part(msgspec.Struct, array_like=True, gc=False):
 
     `replies` counts all of its replies, chosen or not, `spent` is what those of the chosen sessions and time cost.
     `windows` and `moments` are packed, since only those of a day and of a few weeks are looked at. `facts` are those
-    of the advisors by their names, each packed as it says; `faults` say how those failed that did.
+    of the advisors by their names, each packed as it says; `faults` say how those failed that did. `numbered` are its
+    chosen replies as numbers.
     """
 
     first_at: int
@@ -55,6 +58,7 @@ class Part(msgspec.Struct, array_like=True, gc=False):
     files: int
     skipped: list[Skipped]
     unknown: dict[str, int]
+    numbered: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,7 @@ class Looking:
     overrides: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     memory_files: Mapping[str, str] = field(default_factory=dict)
+    memory_readers: Mapping[str, AbstractSet[str] | None] = field(default_factory=dict)
     retention_days: int | None = 30
 
     @property
@@ -105,6 +110,7 @@ def part_of(history: History, looking: Looking) -> Part:
         files=len(history.files),
         skipped=history.skipped,
         unknown=history.unknown,
+        numbered=packed(billed),
         **_places(history, billed, looking),
     )
 
@@ -135,6 +141,7 @@ def _around(everything: Sequence[Billed], rates: CatalogueRates, looking: Lookin
         rates=rates,
         settings=looking.settings,
         memory_files=looking.memory_files,
+        memory_readers=looking.memory_readers,
         retention_days=looking.retention_days,
     )
 

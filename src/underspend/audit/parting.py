@@ -120,10 +120,12 @@ class _Fingerprints:
 
         self._members = members
         self._known: dict[str, int] = {}
-        files = {**around.settings, **around.memory_files}
         self._rules = [
             (folder_governed(path, around.settings), _number(path, around.retention_days is None, content))
-            for path, content in sorted(files.items())
+            for path, content in sorted(around.settings.items())
+        ]
+        self._memory = [
+            (around.memory_readers.get(path), _number(path, text)) for path, text in sorted(around.memory_files.items())
         ]
         self._path_of = path_of
 
@@ -140,6 +142,7 @@ class _Fingerprints:
                 for folder, number in self._rules
                 if folder is None or (place is not None and place.is_relative_to(folder))
             ]
+            held += [number for readers, number in self._memory if readers is None or directory in readers]
             known = self._known[directory] = _number(*held)
         return known
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from underspend.audit.memory_files import memory_of
 from underspend.audit.rates import CatalogueRates
 from underspend.core.advisor import Surroundings
 from underspend.core.history import History
@@ -16,7 +17,6 @@ DEFAULT_RETENTION_DAYS = 30
 
 _MOST_BYTES = 1_000_000
 _SETTINGS = ("settings.json", "settings.local.json")
-_MEMORY = ("CLAUDE.md", "CLAUDE.local.md", ".claude/CLAUDE.md")
 
 
 def gather(
@@ -25,22 +25,28 @@ def gather(
     now: int,
     config_folders: Sequence[Path] = (),
     managed: Path | None = None,
+    managed_memory: Path | None = None,
 ) -> Surroundings:
     """The surroundings of sessions, without bills: what cannot be read is left out, nothing is written.
 
-    `directories` are those the sessions worked in: settings and memory files are looked for in those still there.
-    `config_folders` are the client's own (`~/.claude`), `managed` a settings file an administrator wrote.
+    `directories` are those the sessions worked in: settings are looked for in those still there, memory files there
+    and above, as the client does. `config_folders` are the client's own (`~/.claude`), `managed` and `managed_memory`
+    a settings and a memory file that an administrator wrote.
     """
-    projects = [Path(name) for name in dict.fromkeys(directories) if name]
+    places = list(dict.fromkeys(directories))
+    projects = [Path(name) for name in places if name]
     settings = {
         str(path): found for path in _settings_files(config_folders, projects, managed) if (found := _table(path))
     }
+    memory = memory_of(places, config_folders=config_folders, managed=managed_memory, settings=settings)
     return Surroundings(
         now=now,
         bills={},
         rates=CatalogueRates(History()),
         settings=settings,
-        memory_files=dict(_memory_files(config_folders, projects)),
+        memory_files=memory.texts,
+        memory_readers=memory.readers,
+        memory_named_by=memory.named_by,
         retention_days=_retention(settings, config_folders, managed),
     )
 
@@ -57,15 +63,6 @@ def _settings_files(config: Iterable[Path], projects: Iterable[Path], managed: P
         yield from (folder / ".claude" / name for name in _SETTINGS)
     if managed is not None:
         yield managed
-
-
-def _memory_files(config: Iterable[Path], projects: Iterable[Path]) -> Iterator[tuple[str, str]]:
-    places = [folder / "CLAUDE.md" for folder in config]
-    places += [folder / name for folder in projects for name in _MEMORY]
-    for path in dict.fromkeys(places):
-        raw = _read(path)
-        if raw is not None:
-            yield str(path), raw.decode("utf-8", "replace")
 
 
 def _table(path: Path) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,6 +27,10 @@ from underspend.core.advisor import Advisor, Finding, Surroundings
 from underspend.core.history import History, Skipped
 from underspend.pricing.catalogue import catalogue
 
+if TYPE_CHECKING:
+    from underspend.audit.gateway_side import BothSides
+    from underspend.core.quota import Share
+
 __all__ = ["Audit", "Choice", "Context", "audit", "looking_of", "pace_of", "summed"]
 
 
@@ -35,8 +39,10 @@ class Audit:
     """An audit. `groups` are by_day, by_session … by_category; `billed` the chosen replies oldest first.
 
     `first_at` and `last_at` are the times of the first and last reply, 0 without any. `day` is the day that `timeline`
-    shows: the dearest. `cut` are replies cut before their end, which no total holds. `replies` fetches the replies
-    themselves, which takes as long as the whole audit did when nothing of it was kept.
+    shows: the dearest. `quota` are readings of the plan's limits. `gateway` is what
+    the gateway's ledger holds of the same time, None where nothing. `cut` are replies cut before their end, which no
+    total holds. `replies` fetches the replies themselves, which takes as long as the whole audit did when nothing of
+    it was kept.
     """
 
     days: Days
@@ -61,6 +67,8 @@ class Audit:
     files: int = 0
     skipped: Sequence[Skipped] = ()
     unknown: Mapping[str, int] = field(default_factory=dict)
+    quota: Sequence[Share] = ()
+    gateway: BothSides | None = None
 
     @property
     def billed(self) -> Sequence[Billed]:
@@ -72,8 +80,8 @@ class Audit:
 class Context:
     """What an audit needs besides the history.
 
-    `overrides` are the user's own prices. `short` asks only for what the short report says: the bill, the findings,
-    the groups. All else stays empty.
+    `overrides` are the user's own prices, `quota` the readings of the plan's limits that there are. `short` asks only
+    for what the short report says: the bill, the findings, the groups. All else stays empty.
     """
 
     now: int
@@ -83,6 +91,7 @@ class Context:
     choice: Choice = field(default_factory=Choice)
     overrides: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     short: bool = False
+    quota: Sequence[Share] = ()
 
 
 def audit(history: History, context: Context, *, around: Surroundings | None = None) -> Audit:
@@ -107,6 +116,7 @@ def looking_of(context: Context, around: Surroundings) -> Looking:
         overrides=context.overrides,
         settings=around.settings,
         memory_files=around.memory_files,
+        memory_readers=around.memory_readers,
         retention_days=around.retention_days,
     )
 
@@ -145,6 +155,7 @@ def summed(
             (each for part in parts for each in part.skipped), key=lambda each: (each.place.file, each.place.line)
         ),
         unknown=_unknown(parts),
+        quota=context.quota,
         cut=all_cut(part.cut for part in parts),
         **_details(with_replies, context, groups, days, first_at),
     )

@@ -1,9 +1,9 @@
-"""`underspend alerts`: what was sent, what was not; and a try of each place."""
+"""`underspend alerts`: what was sent, what was not; a try of each place; and what is paused."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,15 +21,31 @@ if TYPE_CHECKING:
 _MOST = 30
 
 
+_limit = click.option("--limit", type=click.IntRange(min=1), default=_MOST, show_default=True, help="So many at most.")
+_failed = click.option("--failed", is_flag=True, help="Only those that did not get there.")
+
+
 @click.group(invoke_without_command=True, short_help="What alerts were sent, and what failed; try each place.")
-@click.option("--limit", type=click.IntRange(min=1), default=_MOST, show_default=True, help="So many of the newest.")
-@click.option("--failed", is_flag=True, help="Only those that did not get there.")
+@_limit
+@_failed
 @formats
 @click.pass_context
 def command(context: click.Context, limit: int, form: str, *, failed: bool) -> None:
     """What alerts were sent where, and which did not get there and why, newest first."""
-    if context.invoked_subcommand is not None:
-        return
+    if context.invoked_subcommand is None:
+        _list(limit, form, failed=failed)
+
+
+@command.command("log", short_help="What alerts were sent, and what failed: as without a word.")
+@_limit
+@_failed
+@formats
+def log(limit: int, form: str, *, failed: bool) -> None:
+    """What alerts were sent where, and which did not get there and why, newest first."""
+    _list(limit, form, failed=failed)
+
+
+def _list(limit: int, form: str, *, failed: bool) -> None:
     from underspend.integrations.alerts.record import Record, State
 
     paths = find()
@@ -61,6 +77,51 @@ def test(name: str | None) -> None:
     failed = [place for place in places_of(chosen, os.environ) if not _try(place)]
     if failed:
         raise SystemExit(1)
+
+
+@command.command("resume", short_help="Let a paused session go on; without a name, list what is paused.")
+@click.argument("session", required=False)
+@click.option("--all", "everything", is_flag=True, help="End the pause of all calls, and every session's.")
+@click.option("--port", type=int, metavar="N", help="Where the gateway listens [default: from the settings].")
+def resume(session: str | None, port: int | None, *, everything: bool) -> None:
+    """Let SESSION (or the only one whose name begins so) go on; without it, list what is paused.
+
+    For as long as a pause lasts the same is told, and not paused anew.
+    """
+    from underspend.cli.gateway_link import get_json, post_json
+    from underspend.config import load
+
+    settings = load(flags={"gateway.port": port}, steps=False)
+    pauses = get_json(settings, "/_/api/status").get("pauses") or []
+    if not session and not everything:
+        _show_pauses(pauses, settings.report.timezone or None)
+        return
+    named = list(dict.fromkeys(pause["session"] for pause in pauses))
+    for each in named if everything else [_only(session or "", [name for name in named if name is not None])]:
+        post_json(settings, "/_/resume", {"session": each})
+        click.echo("All calls go on." if each is None else f"Session {each} goes on.")
+    if not named:
+        click.echo("Nothing is paused.")
+
+
+def _only(beginning: str, named: list[str]) -> str:
+    found = [name for name in named if name == beginning] or [name for name in named if name.startswith(beginning)]
+    if len(found) != 1:
+        mend = f"Paused are: {', '.join(named)}." if named else "No session is paused."
+        raise NotFoundError(kind="paused session", name=beginning, mend=mend)
+    return found[0]
+
+
+def _show_pauses(pauses: list[dict[str, Any]], timezone: str | None) -> None:
+    from underspend.reports.periods import clock_time, zone
+
+    if not pauses:
+        click.echo("Nothing is paused.")
+    for pause in pauses:
+        whose = f"session {pause['session']}" if pause["session"] else "all calls"
+        agent = f", agent {pause['agent']}" if pause["agent"] else ""
+        until = clock_time(pause["until"], zone(timezone)).strftime("%H:%M")
+        click.echo(f"{whose}{agent}, until {until}: {pause['words']}")
 
 
 def _try(place: Place) -> bool:

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from underspend.audit.bills import Billed
+    from underspend.audit.gateway_side import BothSides, Seen
     from underspend.audit.kept import Kept
+    from underspend.audit.part import Part
     from underspend.audit.parting import Parted
     from underspend.audit.plan import Paying
     from underspend.audit.whole import Audit, Choice, Context
     from underspend.core.advisor import Surroundings
     from underspend.core.history import History
+    from underspend.core.quota import Share
 
 _DAY = 86_400_000_000
 _FILTERS = ("since", "until", "project", "model", "session")
@@ -72,7 +75,26 @@ class Run:
             return None
         from underspend.audit.whole import summed
 
-        return summed(parts, self._context(made.around), made.around, self._replies)
+        report = summed(parts, self._context(made.around), made.around, self._replies)
+        return report if self._short else replace(report, gateway=self._beside_gateway(report, parts))
+
+    def _beside_gateway(self, report: Audit, parts: Sequence[Part]) -> BothSides | None:
+        """The same time in the gateway's ledger; None where there is nothing, or none is to be used."""
+        if not self._uses_ledger:
+            return None
+        from underspend.audit.gateway_side import both_sides, period_of
+        from underspend.audit.ledger_glance import gateway_calls
+        from underspend.audit.numbered import unpacked
+
+        choice = self._choice()
+        seen: Sequence[Seen] = ()
+        with contextlib.suppress(StoreError):
+            seen = gateway_calls(self._settings.ledger.url, *period_of(choice, report.first_at, self._now))
+        if not seen:
+            return None
+        replies = unpacked(part.numbered for part in parts)
+        sessions = report.groups["by_session"].keys()
+        return both_sides(seen, replies, choice, first_at=report.first_at, sessions=sessions)
 
     def nothing(self) -> Audit:
         """The audit of no reply."""
@@ -93,9 +115,15 @@ class Run:
             self._keep_history(made.kept, report.paying)
 
     def _gather(self, directories: Sequence[str]) -> Surroundings:
+        from underspend.audit.memory_files import managed_file
         from underspend.audit.surroundings import gather
 
-        return gather(directories, now=self._now, config_folders=self._config_folders())
+        return gather(
+            directories,
+            now=self._now,
+            config_folders=self._config_folders(),
+            managed_memory=managed_file(sys.platform),
+        )
 
     def _config_folders(self) -> list[Path]:
         return [root for root in self.roots if (root / "projects").is_dir()]
@@ -112,7 +140,20 @@ class Run:
             overrides=self._settings.prices,
             short=self._short,
         )
-        return replace(made, paying=self._paying(around.settings)) if paying else made
+        return replace(made, paying=self._paying(around.settings), quota=self._quota()) if paying else made
+
+    def _quota(self) -> list[Share]:
+        """The readings of the plan's limits: those kept, and what the client was told last, which is kept too."""
+        if self._options.get("roots"):
+            return []
+        from underspend.readers.claude_code.quota import of_states
+        from underspend.stores.quota_log import QuotaLog
+
+        log, told = QuotaLog(self._settings.paths.quota), of_states(self._config_folders())
+        if self._options.get("no_keep"):
+            return [*log.shares(), *told]
+        log.note(told)
+        return log.shares()
 
     def _looking(self, around: Surroundings) -> Any:
         from underspend.audit.whole import looking_of

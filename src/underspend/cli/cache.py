@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from underspend.cli import reading
-from underspend.cli.cache_faq import faq
+from underspend.cli.cache_faq import faq, forget_learned
 from underspend.cli.output import console, fit, table, write_json
 from underspend.config import load
-from underspend.config.cache import ResponseCache
 from underspend.core import money
 from underspend.core.errors import NotFoundError
 from underspend.core.replies import Listed, ReplyStore
@@ -38,7 +37,7 @@ command.add_command(faq)
 def _with_store(work: Callable[[ReplyStore], Awaitable[_T]]) -> _T:
     """Do something with the store of the settings."""
     settings = load()
-    chosen: ResponseCache = getattr(settings, "cache", ResponseCache())
+    chosen = settings.cache
     if chosen.url == "memory:":
         raise click.UsageError("This cache is in the gateway's memory; it ends when the gateway is stopped.")
     settings.paths.data.mkdir(parents=True, exist_ok=True)
@@ -115,7 +114,10 @@ def show(name: str, *, body: bool) -> None:
 @click.option("--reply", "name", help="Forget one reply, by the beginning of its name.")
 @click.option("--all", "everything", is_flag=True, help="Forget all replies.")
 def clear(tag: str | None, name: str | None, *, everything: bool) -> None:
-    """Forget replies. Those of calls now under way are not kept either, but for --reply."""
+    """Forget replies. Those of calls now under way are not kept either, but for --reply.
+
+    What the FAQ has learned from replies is forgotten with any tag: which tag it came with is not known there.
+    """
     if (tag is not None) + (name is not None) + everything != 1:
         raise click.UsageError("Say what to forget: --tag NAME, --reply NAME or --all.")
     now = reading.now()
@@ -127,6 +129,8 @@ def clear(tag: str | None, name: str | None, *, everything: bool) -> None:
 
     gone = _with_store(work)
     click.echo(f"{gone:,} {'reply' if gone == 1 else 'replies'} forgotten")
+    if name is None and (learned := forget_learned()):
+        click.echo(f"{learned:,} learned {'answer' if learned == 1 else 'answers'} of the FAQ with them")
 
 
 async def _one(store: ReplyStore, name: str, now: int) -> Listed:

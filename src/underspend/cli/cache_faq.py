@@ -13,7 +13,6 @@ import click
 from underspend.cli import reading
 from underspend.cli.output import console, fit, table, write_json
 from underspend.config import load
-from underspend.config.cache import FaqAnswers, ResponseCache
 from underspend.core.errors import ConfigError, NotFoundError
 from underspend.core.faq import MILLION, FaqEntry, FaqHit, TooFew
 from underspend.reports import figures
@@ -31,18 +30,24 @@ def faq() -> None:
 def _with_faq(work: Callable[[Faq], Awaitable[_T]]) -> _T:
     """Do something with the questions and answers of the settings."""
     settings = load()
-    wanted: FaqAnswers = getattr(settings, "faq", FaqAnswers())
-    cache: ResponseCache = getattr(settings, "cache", ResponseCache())
     settings.paths.data.mkdir(parents=True, exist_ok=True)
 
     async def working() -> _T:
-        opened = wanted.opened(settings.paths.data, cache.key)
+        opened = settings.faq.opened(settings.paths.data, settings.cache.key)
         try:
             return await work(opened)
         finally:
             await opened.close()
 
     return asyncio.run(working())
+
+
+def forget_learned() -> int:
+    """Forget the answers that were learned; returns how many."""
+    settings = load()
+    if not settings.faq.was_used(settings.paths.data):
+        return 0
+    return _with_faq(lambda opened: opened.store.forget_learned())
 
 
 @faq.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import click
 
@@ -63,6 +64,8 @@ def _shown(name: str, value: object) -> object:
 
     if name in _SECRET:
         return "(set)" if value else ""
+    if name in {"cache.url", "faq.url"}:
+        return re.sub(r"://[^@/]*@", "://***@", str(value))
     if name == "ledger.url" and value:
         from sqlalchemy import make_url
 

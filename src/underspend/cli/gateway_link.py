@@ -30,6 +30,16 @@ def get_json(settings: Settings, path: str) -> Any:
         raise _unreachable(url, error) from error
 
 
+def post_json(settings: Settings, path: str, said: object) -> Any:
+    """The JSON that the gateway answers to JSON at a path. Raises UnreachableError."""
+    url = base_url(settings)
+    try:
+        with closing(_connection(url)) as connection:
+            return json.loads(_asked(connection, settings, path, url, json.dumps(said).encode()).read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _unreachable(url, error) from error
+
+
 def events(settings: Settings, path: str) -> Iterator[Any]:
     """The JSON of each server-sent event at a path, for as long as it lasts.
 
@@ -54,9 +64,12 @@ def _connection(url: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=_SECONDS)
 
 
-def _asked(connection: http.client.HTTPConnection, settings: Settings, path: str, url: str) -> http.client.HTTPResponse:
+def _asked(
+    connection: http.client.HTTPConnection, settings: Settings, path: str, url: str, body: bytes | None = None
+) -> http.client.HTTPResponse:
     key = settings.gateway.access_key
-    connection.request("GET", path, headers={"x-underspend-key": key} if key else {})
+    headers = {"x-underspend-key": key} if key else {}
+    connection.request("GET" if body is None else "POST", path, body, headers)
     reply = connection.getresponse()
     if reply.status != _OK:
         problem = f"it answers {reply.status} to {path}; perhaps it is another program"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 
 import click
@@ -13,6 +14,7 @@ from underspend.core.errors import UnderspendError
 COMMANDS = {
     "audit": "where the money went and what to do, from Claude Code's transcripts",
     "lint": "what a CLAUDE.md costs and could do without",
+    "quota": "keep the shares of your plan's limits, as a status line command of Claude Code",
     "whatif": "what other policies would have cost you, on your own calls",
     "up": "run the gateway",
     "demo": "see a populated page without a key: a fake provider, real sessions",
@@ -23,9 +25,11 @@ COMMANDS = {
     "spend": "what was paid, by day, model, project, session or agent",
     "savings": "what was really saved: billed, simulated, measured",
     "routes": "what routing knows: classes of tasks, models, certificates",
+    "alerts": "what alerts were sent; try each place; let go on what is paused",
     "top": "the costliest calls and sessions",
     "tail": "calls as they happen",
     "explain": "one call: every block, lane, price and edit",
+    "cache": "the replies kept for equal calls: look at them, forget them",
     "meter": "what a raw reply cost",
     "prices": "the price list, dated, with sources",
     "config": "every setting and where its value comes from; set one",
@@ -45,6 +49,16 @@ def _home_option() -> click.Option:
     return click.Option(["--home"], type=where, help=text, expose_value=False, is_eager=True, callback=remember)
 
 
+def _leaves(command: click.Command) -> Iterator[click.Command]:
+    """What can be called of a command: itself, those below it, or both."""
+    if not isinstance(command, click.Group) or command.invoke_without_command:
+        yield command
+    if not isinstance(command, click.Group):
+        return
+    for each in command.commands.values():
+        yield from _leaves(each)
+
+
 class _Lazy(click.Group):
     """A group whose commands are found by name and listed without importing them."""
 
@@ -57,7 +71,7 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"underspend.cli.{cmd_name}").command
-        for leaf in command.commands.values() if isinstance(command, click.Group) else [command]:
+        for leaf in _leaves(command):
             if not any(option.name == "home" for option in leaf.params):
                 leaf.params.append(_home_option())
         return command

@@ -64,6 +64,8 @@ def _show_strategies(out: Console, made: Savings) -> None:
     rows = [[each.strategy, f"{each.edits:,}", figures.saved(each.amount)] for each in made.strategies]
     out.print(table([("strategy", "l"), ("edits", "r"), ("saved", "r")], rows))
     out.print("Each against a world without it, with a prompt cache of its own. Below zero it cost more.", style=QUIET)
+    if made.billed.answered:
+        out.print(f"{figures.answered(made.billed)}.", style=QUIET)
     out.print()
 
 

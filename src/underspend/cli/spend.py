@@ -87,6 +87,8 @@ def _show_lanes(out: Console, sums: Sums) -> None:
 def _show_warnings(out: Console, report: Spend) -> None:
     total = report.total
     out.print(f"How we know: {figures.evidence_mix(total)}. Times are {report.zone}.", style=QUIET)
+    if total.answered:
+        out.print(f"{figures.answered(total)}.")
     if total.plan:
         out.print(
             f"{money.show(total.plan)} of it was used on a subscription: what API prices would charge, not an invoice."

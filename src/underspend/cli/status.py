@@ -14,6 +14,8 @@ from underspend.core.errors import UnreachableError
 from underspend.reports import figures
 from underspend.web.address import base_url
 
+_COUNTS = (("sent", "sent"), ("waiting", "waiting"), ("failed", "not delivered"), ("dropped", "dropped"))
+
 
 @click.command("status", short_help="How the running gateway is.")
 @click.option("--port", type=int, metavar="N", help="Where it listens [default: from the settings].")
@@ -48,11 +50,24 @@ def _lines(url: str, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "added time", f"{half} for half of the calls, {most} for 99 of 100"
     for name in found.get("circuits") or ():
         yield "circuit", f"{name} fails and is left alone for a while; others of its chain are asked"
+    for what, times in (found.get("answers") or {}).items():
+        yield "cache", f"{times:,} {what}"
     ledger = found.get("ledger") or {}
     if ledger:
         yield "ledger", _ledger(ledger)
+    yield from _alerts(found)
     for fault in found.get("faults") or ():
         yield "fault", f"{fault['component']} ({fault['count']}×): {fault['message']}; calls went on"
+
+
+def _alerts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for place in (found.get("alerts") or {}).get("places") or ():
+        counts = [f"{place[name]:,} {says}" for name, says in _COUNTS if place[name]]
+        wrong = f"; last error: {place['last_error']}" if place["last_error"] else ""
+        yield "alerts", f"{place['name']} ({place['kind']}): {', '.join(counts) or 'none yet'}{wrong}"
+    for pause in found.get("pauses") or ():
+        whose = f"session {pause['session']}" if pause["session"] else "all calls"
+        yield "paused", f"{whose}: {pause['words']}"
 
 
 def _ledger(health: dict[str, Any]) -> str:

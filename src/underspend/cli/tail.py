@@ -12,7 +12,6 @@ from underspend.cli.gateway_link import events
 from underspend.cli.output import fit
 from underspend.cli.reading import Reading, reading
 from underspend.core.errors import UnreachableError
-from underspend.core.evidence import Evidence
 from underspend.core.money import from_usd
 from underspend.core.usage import Lane, Usage
 from underspend.reports import figures
@@ -103,6 +102,6 @@ def _write(call: Entry, ledger: Reading, *, as_json: bool) -> None:
         f"{figures.paid(call):>12}"
     )
     ended = "" if call.outcome in (None, "ok") else f"  {call.outcome}"
-    if call.evidence == Evidence.ESTIMATED.value:
+    if call.guessed:
         ended += "  estimated"
     click.echo(line + ended)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import AbstractContextManager
+from datetime import date
+from typing import TYPE_CHECKING
+
 import click
 
 from underspend.config import load
 from underspend.gateway.asgi import App
 from underspend.gateway.serve import Parts, serve
+
+if TYPE_CHECKING:
+    from underspend.integrations.alerts.deliver import Deliveries
 
 
 @click.command()
@@ -34,4 +42,24 @@ def command(host: str | None, port: int | None, upstream: str | None, *, quiet: 
         click.echo(f"  ledger       {settings.ledger.url.removeprefix('sqlite:///')}")
         click.echo("  Ctrl-C stops it; calls in flight may finish.")
 
-    serve(settings, dashboard, ready)
+    serve(settings, dashboard, ready, alerts=alerts)
+
+
+def alerts(parts: Parts) -> AbstractContextManager[Deliveries]:
+    """Deliveries of alerts, as the settings say where to; asked for only where they say anything of alerts."""
+    from underspend.config.alerts import AlertSettings
+    from underspend.integrations.alerts.opening import open_alerts
+    from underspend.reports.periods import zone
+    from underspend.reports.spend_alerts import spend_alerts
+
+    settings, status = parts.settings, parts.status
+    said = settings.alerts or AlertSettings()
+    tz, known = zone(settings.report.timezone or None), dict[date, str]()
+    return open_alerts(
+        said,
+        settings.paths.data,
+        status.clock,
+        environ=os.environ,
+        on_fault=status.fault,
+        look=lambda now: spend_alerts(parts.engine, now, said.trends, tz, known=known),
+    )

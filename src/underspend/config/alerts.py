@@ -130,13 +130,17 @@ class RunawayTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSettings:
-    """All of it, as the rest of the program takes it."""
+    """All of it, as the rest of the program takes it.
+
+    `watches` is whether calls are watched for what runs away: where [runaway] stands, or a place to tell it to.
+    """
 
     to: tuple[To, ...] = ()
     quiet: Quiet = field(default_factory=Quiet)
     trends: TrendRules = field(default_factory=TrendRules)
     limits: tuple[RateLimit, ...] = ()
     runaway: RunawayRules = field(default_factory=RunawayRules)
+    watches: bool = False
 
 
 def alerts_from(document: Mapping[str, Any], where: str) -> AlertSettings:
@@ -161,6 +165,7 @@ def alerts_from(document: Mapping[str, Any], where: str) -> AlertSettings:
         ),
         limits=tuple(_limit(name, table, f"{where} [rate_limits.{name}]") for name, table in limits.items()),
         runaway=_runaway(runaway, runaway_at),
+        watches="runaway" in document or bool(alerts.to),
     )
 
 

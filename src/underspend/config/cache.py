@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from underspend.core.errors import ConfigError
 from underspend.core.faq import MILLION, FaqMode, Matcher
-from underspend.core.replies import SECOND, CacheRoute, ReplyStore, Rules
+from underspend.core.replies import MOST_TAGS, SECOND, TAG, CacheRoute, ReplyStore, Rules
 
 if TYPE_CHECKING:
     from underspend.stores.faq.answers import Faq  # what opens a store is loaded where one is opened
@@ -22,12 +22,14 @@ _KB = 1_000
 _FAQ_FILE = "faq.sqlite3"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One of `[[cache.routes]]`: calls that match every pattern are cached; a pattern may end in `*`."""
+class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of `[[cache.routes]]`: calls that match every pattern are cached; a pattern may end in `*`.
+
+    A word that is not known here is an error: without its pattern a route would take every call.
+    """
 
     ttl: Annotated[int, Meta(ge=1, description="Seconds that a reply may be given again.")]
-    tags: tuple[str, ...] = ()
+    tags: Annotated[tuple[Annotated[str, Meta(pattern=TAG)], ...], Meta(max_length=MOST_TAGS)] = ()
     project: str = "*"
     model: str = "*"
     key: str = "*"
@@ -90,13 +92,19 @@ class FaqAnswers:
     wrong_percent: Annotated[
         float, Meta(gt=0, lt=100, description="Most answers in a hundred that may be wrong, with 95% confidence.")
     ] = 1.0
-    days: Annotated[int, Meta(ge=1, description="Days that a learned answer holds.")] = 7
+    days: Annotated[
+        int, Meta(ge=1, description="Most days that a learned answer holds; no longer than its call's ttl.")
+    ] = 7
     matcher: Annotated[
         Literal["lexical", "endpoint"], Meta(description="What compares questions: letters, or an embedding model.")
     ] = "lexical"
     url: Annotated[str, Meta(description="Base URL of an OpenAI-compatible embeddings endpoint.")] = ""
     model: Annotated[str, Meta(description="Its model.")] = ""
     key_variable: Annotated[str, Meta(description="Environment variable that holds its key; empty is none.")] = ""
+
+    def was_used(self, folder: Path) -> bool:
+        """Whether there are questions and answers in a data folder."""
+        return (folder / _FAQ_FILE).exists()
 
     def opened(self, folder: Path, key: Literal["file", "keyring"], environ: Mapping[str, str] | None = None) -> Faq:
         """Questions and answers in a data folder. Raises ReplyStoreError, and ConfigError for half an endpoint."""

@@ -17,11 +17,13 @@ from underspend.config.schema import Origin, Sections, Settings
 from underspend.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from underspend.config.alerts import AlertSettings
     from underspend.core.engine import Step
     from underspend.providers.provider import Provider
 
 _ENV = "UNDERSPEND_"
-_TABLES = {"strategies", "prices", "providers", "fallbacks"}
+_ALERTS = ("alerts", "rate_limits", "runaway")
+_TABLES = {"strategies", "prices", "providers", "fallbacks", *_ALERTS}
 
 
 def load(
@@ -49,6 +51,7 @@ def load(
         sections = replace(sections, ledger=replace(sections.ledger, url=f"sqlite:///{where.ledger}"))
     made, step_origins = _steps(table, at) if steps or "strategies" in table else ((), [])
     elsewhere = _elsewhere(table, at)
+    alerts, alert_origins = _alerts(table, where.config_file, at)
     return Settings(
         paths=where,
         **{section.name: getattr(sections, section.name) for section in fields(Sections)},
@@ -56,7 +59,8 @@ def load(
         prices=_price_overrides(table, where.config_file, text),
         providers=elsewhere.providers,
         fallbacks=elsewhere.fallbacks,
-        origins=(*origins, *step_origins, *elsewhere.origins),
+        alerts=alerts,
+        origins=(*origins, *step_origins, *elsewhere.origins, *alert_origins),
     )
 
 
@@ -87,6 +91,18 @@ def _elsewhere(table: Mapping[str, Any], at: Callable[[str], str]) -> _Elsewhere
     providers, provider_origins = providers_from(table.get("providers", {}), at)
     fallbacks, fallback_origins = fallbacks_from(table.get("fallbacks", {}), providers, at)
     return _Elsewhere(providers, fallbacks, (*provider_origins, *fallback_origins))
+
+
+def _alerts(
+    table: Mapping[str, Any], file: Path, at: Callable[[str], str]
+) -> tuple[AlertSettings | None, Sequence[Origin]]:
+    if not any(name in table for name in _ALERTS):
+        return None, ()
+    from underspend.config.alert_origins import alert_origins  # loaded only where there are any
+    from underspend.config.alerts import alerts_from
+
+    alerts = alerts_from(table, str(file))
+    return alerts, alert_origins(table, alerts.to, at)
 
 
 def _steps(table: Mapping[str, Any], at: Callable[[str], str]) -> tuple[tuple[Step, ...], list[Origin]]:

@@ -35,6 +35,11 @@ class Paths:
         return self.data / "secret"
 
     @property
+    def quota(self) -> Path:
+        """The readings of a plan's limits."""
+        return self.data / "quota.jsonl"
+
+    @property
     def lock(self) -> Path:
         """Held by the one gateway that writes this folder."""
         return self.data / "gateway.lock"

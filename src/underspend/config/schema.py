@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
+from underspend.config.cache import FaqAnswers, ResponseCache
 from underspend.config.paths import Paths
 
 if TYPE_CHECKING:
+    from underspend.config.alerts import AlertSettings
     from underspend.core.engine import Step
-
-if TYPE_CHECKING:
     from underspend.providers.provider import Provider
 
 
@@ -127,7 +127,7 @@ class Routing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sections:
-    """The tables of config.toml besides [strategies.*], [prices.*], [providers.*] and [fallbacks]."""
+    """The tables of config.toml besides [strategies.*], [prices.*], [providers.*], [fallbacks] and those of alerts."""
 
     gateway: Gateway = field(default_factory=Gateway)
     upstream: Upstream = field(default_factory=Upstream)
@@ -138,6 +138,8 @@ class Sections:
     routing: Routing = field(default_factory=Routing)
     privacy: Privacy = field(default_factory=Privacy)
     report: Report = field(default_factory=Report)
+    cache: ResponseCache = field(default_factory=ResponseCache)
+    faq: FaqAnswers = field(default_factory=FaqAnswers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,8 @@ class Origin:
 class Settings:
     """All settings, resolved. `steps` are the strategies in order with their states.
 
-    `fallbacks` maps a model to those to ask after it, as "provider/model" or a model alone.
+    `fallbacks` maps a model to those to ask after it, as "provider/model" or a model alone. `alerts` is None where none
+    of the tables [alerts], [rate_limits] and [runaway] stands in the file.
     """
 
     paths: Paths
@@ -167,8 +170,11 @@ class Settings:
     routing: Routing
     privacy: Privacy
     report: Report
+    cache: ResponseCache
+    faq: FaqAnswers
     steps: tuple[Step, ...]
     prices: Mapping[str, Mapping[str, Any]]
     providers: tuple[Provider, ...]
     fallbacks: Mapping[str, tuple[str, ...]]
+    alerts: AlertSettings | None
     origins: tuple[Origin, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
@@ -84,9 +85,11 @@ class Surroundings:
     """What an advisor may know besides the history: all of it read before, nothing fetched while it thinks.
 
     `now` is in microseconds since the epoch. `bills` prices each reply by its message id. `settings` are the client's
-    own settings files by path, `memory_files` the texts of CLAUDE.md files by path. `retention_days` is after how
-    many days the client deletes its records, None when it never does. `worked_out` is what advisors remember of
-    timelines, to share it: empty at first, and never carried over to other surroundings.
+    own settings files by path, `memory_files` the texts of CLAUDE.md files, their imports and rules by path.
+    `memory_readers` are the folders whose sessions read one at their start, None for all sessions; a file that is not
+    in it is read at and under its folder. `memory_named_by` says of an imported file which one imports it.
+    `retention_days` is after how many days the client deletes its records, None when it never does. `worked_out` is
+    what advisors remember of timelines, to share it: empty at first, and never carried over to other surroundings.
     """
 
     now: int
@@ -94,6 +97,8 @@ class Surroundings:
     rates: RateSource
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     memory_files: Mapping[str, str] = field(default_factory=dict)
+    memory_readers: Mapping[str, AbstractSet[str] | None] = field(default_factory=dict)
+    memory_named_by: Mapping[str, str] = field(default_factory=dict)
     retention_days: int | None = 30
     worked_out: dict[object, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -97,6 +97,8 @@ class RefusalKind(StrEnum):
     """What kind of limit refused the call; the wire formats turn it into the provider's own error type."""
 
     BUDGET = "budget"
+    RATE_LIMIT = "rate_limit"
+    PAUSE = "pause"
 
 
 @dataclass(frozen=True, slots=True)

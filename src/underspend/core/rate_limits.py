@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -128,12 +128,15 @@ class Over:
 class RateLimits:
     """The buckets of one process. A call that is told to wait takes nothing from any of them.
 
-    Of more than 20,000 buckets the one used longest ago is forgotten, which fills it.
+    Those that wait for the same bucket are told to come one after another: all at once, each round would let in what
+    fits and send the others away again, until some have given up. Of more than 20,000 buckets the one used longest ago
+    is forgotten, which fills it.
     """
 
     def __init__(self, limits: Sequence[RateLimit]) -> None:
         self._limits = tuple(limits)
         self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
+        self._due: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def admit(self, call: Call, at: int) -> tuple[Over, ...]:
         """The limits the call is over, the longest wait first; empty where it goes through.
@@ -142,15 +145,26 @@ class RateLimits:
         """
         taken = [(limit, name, self._taken(limit, name, call, at)) for limit, name in self._of(call)]
         over = [Over(limit=limit, subject=name, wait=each.wait) for limit, name, each in taken if each.wait]
-        if not any(each.limit.at_limit is AtLimit.WAIT for each in over):
+        if any(each.limit.at_limit is AtLimit.WAIT for each in over):
+            over = [replace(each, wait=self._queued(each, call, at)) for each in over]
+        else:
             for limit, name, each in taken:
                 if not each.wait:
                     self._put(limit, name, each.bucket)
         return tuple(sorted(over, key=lambda each: (each.limit.at_limit is not AtLimit.WAIT, -each.wait)))
 
     def _taken(self, limit: RateLimit, name: str, call: Call, at: int) -> Taken:
-        units = 1 if limit.measure is Measure.CALLS else max(1, call.prompt_tokens)
-        return take(self._buckets.get((limit.name, name)), limit.rate, at, units)
+        return take(self._buckets.get((limit.name, name)), limit.rate, at, _units(limit, call))
+
+    def _queued(self, over: Over, call: Call, at: int) -> int:
+        """For how long to wait behind those who wait already; never for longer than it takes to fill the bucket."""
+        key, rate = (over.limit.name, over.subject), over.limit.rate
+        comes = min(max(at + over.wait, self._due.get(key, 0)), at + over.wait + rate.full // rate.most)
+        self._due[key] = comes + min(_units(over.limit, call) * rate.per, rate.full) // rate.most
+        self._due.move_to_end(key)
+        if len(self._due) > _BUCKETS:
+            self._due.popitem(last=False)
+        return comes - at
 
     def _put(self, limit: RateLimit, name: str, bucket: Bucket) -> None:
         self._buckets[limit.name, name] = bucket
@@ -169,3 +183,7 @@ class RateLimits:
         }
         for limit in self._limits:
             yield limit, names[limit.of]
+
+
+def _units(limit: RateLimit, call: Call) -> int:
+    return 1 if limit.measure is Measure.CALLS else max(1, call.prompt_tokens)

@@ -17,8 +17,11 @@ from underspend.core.money import Money
 from underspend.core.usage import Usage
 
 SECOND = 1_000_000
-_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
-_MOST_TAGS = 8
+TAG = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}\Z"
+"""What a tag is, as a regular expression."""
+
+MOST_TAGS = 8
+_TAG = re.compile(TAG)
 _DIGITS = 12
 
 
@@ -136,8 +139,8 @@ def _asked_for(header: str, wish: Wish | None, rules: Rules) -> Wish | None:
                 tags = tuple(dict.fromkeys((*tags, value)))
             case _:
                 raise ValueError(f"x-underspend-cache has no {part!r}; it takes ttl=SECONDS, tag=NAME, refresh, off")
-    if len(tags) > _MOST_TAGS:
-        raise ValueError(f"x-underspend-cache has {len(tags)} tags; at most {_MOST_TAGS}")
+    if len(tags) > MOST_TAGS:
+        raise ValueError(f"x-underspend-cache has {len(tags)} tags; at most {MOST_TAGS}")
     return Wish(ttl=ttl, tags=tags, refresh=refresh) if ttl else None
 
 

@@ -13,11 +13,15 @@ from underspend.core.usage import Lane, Metered
 
 
 class Outcome(StrEnum):
-    """How a call ended. All but `ok`, `error` and `refused` leave the reply's true end unseen."""
+    """How a call ended. All but `ok`, `error`, `refused` and `answered` leave the reply's true end unseen.
+
+    `answered` is a call that got a reply kept here: nothing was sent, nothing billed.
+    """
 
     OK = "ok"
     ERROR = "error"
     REFUSED = "refused"
+    ANSWERED = "answered"
     ABORTED = "aborted"
     CUT = "cut"
     UNREACHABLE = "unreachable"

@@ -114,11 +114,17 @@ class Runaway:
         self._fans: OrderedDict[str, FanOut] = OrderedDict()
         self._velocity = Velocity(rules.pace) if rules.pace is not None else None
         self._pauses: OrderedDict[tuple[str | None, str | None], Pause] = OrderedDict()
+        self._spared: OrderedDict[str | None, int] = OrderedDict()
 
     @property
     def looks_at_steps(self) -> bool:
         """Whether the blocks of calls are needed."""
         return self._rules.loops is not None
+
+    @property
+    def has_pauses(self) -> bool:
+        """Whether any call may be paused; some of these may be over."""
+        return bool(self._pauses)
 
     def remember(self, spent: Iterable[tuple[int, Money]]) -> None:
         """Take in what was spent before the start: (µs, pico-dollars), oldest first."""
@@ -126,11 +132,13 @@ class Runaway:
             for at, amount in spent:
                 self._velocity.remember(amount, at)
 
-    def watch(self, step: Step, role: Role = Role.UNKNOWN, *, known_at: int | None = None) -> list[Verdict]:
+    def watch(
+        self, step: Step, role: Role = Role.UNKNOWN, *, known_at: int | None = None, may_pause: bool = True
+    ) -> list[Verdict]:
         """Take in an answered call; what it shows. Advice to pause is taken where the rules say so.
 
         `known_at` is when its bill was known, the step's own time where not given. The client's own side calls and
-        compactions count for the speed of spending alone.
+        compactions count for the speed of spending alone. Without `may_pause` the call is only observed.
         """
         found: list[Verdict] = []
         if role not in {Role.SIDE, Role.COMPACTION}:
@@ -139,15 +147,15 @@ class Runaway:
         if self._velocity is not None:
             verdict = self._velocity.spend(step.cost, step.at if known_at is None else known_at, step.evidence)
             found += [verdict] if verdict is not None else []
-        return [self._taken(verdict, step) for verdict in found]
+        return [self._taken(verdict, step) for verdict in found] if may_pause else found
 
     def paused(self, call: Call, at: int) -> Pause | None:
         """The pause that a call falls under; one that time or a new prompt has ended is taken off."""
         identity = call.identity
         for key in ((identity.session, identity.agent), (identity.session, None), (None, None)):
             pause = self._pauses.get(key)
-            if pause is None:
-                continue
+            if pause is None or (pause.kind is Kind.LOOP and pause.agent != identity.agent):
+                continue  # the main loop's name is also the session's: its loop is none of its sub-agents'
             if not pause.since <= at < pause.until or _is_answered(pause, call):
                 del self._pauses[key]
                 continue
@@ -158,11 +166,19 @@ class Runaway:
         """The pauses in force, oldest first."""
         return [pause for pause in self._pauses.values() if pause.since <= at < pause.until]
 
-    def lift(self, session: str | None) -> int:
-        """End the pauses of a session, or those of all calls; how many there were."""
+    def lift(self, session: str | None, at: int) -> int:
+        """End the pauses of a session, or those of all calls; how many there were.
+
+        Whoever lifts one has seen what it is about: for as long as a pause lasts none of it is begun anew.
+        """
         keys = [key for key in self._pauses if key[0] == session]
         for key in keys:
             del self._pauses[key]
+        if keys:
+            self._spared[session] = at + self._rules.pause_for
+            self._spared.move_to_end(session)
+            while len(self._spared) > _PAUSES:
+                self._spared.popitem(last=False)
         return len(keys)
 
     def _loop(self, step: Step) -> list[Verdict]:
@@ -193,6 +209,8 @@ class Runaway:
         """A verdict whose advice was taken, where it is to be; it then says so."""
         is_anybodys = verdict.kind is Kind.VELOCITY or verdict.session is not None  # else strangers would be paused
         if verdict.level is not Level.PAUSE or verdict.kind not in self._rules.may_pause or not is_anybodys:
+            return verdict
+        if verdict.at < self._spared.get(verdict.session, 0):
             return verdict
         what, until = _PAUSED[verdict.kind]
         made = replace(verdict, words=f"{verdict.words} {what} for {self._rules.pause_for // MINUTE} minutes{until}.")

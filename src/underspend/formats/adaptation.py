@@ -36,7 +36,7 @@ class Adapted:
 
 
 def adapt(
-    raw: bytes,
+    raw: bytes | Written,
     target: Capabilities,
     *,
     source: Capabilities | None = None,
@@ -48,8 +48,8 @@ def adapt(
     `effort` and `limit` are those to be asked for; None means those in the body. Raises ValueError for what cannot be
     adapted (see `obstacles`).
     """
-    request = _Request(raw)
-    problems = list(_obstacles(request, target))
+    request = raw if isinstance(raw, Written) else Written(raw)
+    problems = request.obstacles(target)
     if problems:
         raise ValueError(f"{target.id} does not take it: {'; '.join(problems)}")
     asked = limit if limit is not None else count(request.get("max_tokens"))
@@ -66,21 +66,27 @@ def adapt(
     return made
 
 
-def obstacles(raw: bytes, model: str, provider: str = "anthropic") -> tuple[str, ...]:
+def obstacles(raw: bytes | Written, model: str, provider: str = "anthropic") -> tuple[str, ...]:
     """Why a body cannot be sent to a model, in words; () where it can, adapted. Raises ValueError for no body."""
     target = capabilities(model, provider)
     if target is None:
         return (f"nothing is known of what {model} takes",)
-    return tuple(_obstacles(_Request(raw), target))
+    return (raw if isinstance(raw, Written) else Written(raw)).obstacles(target)
 
 
-class _Request:
-    """A body's top-level members, decoded when asked for."""
+class Written:
+    """A body as it is written: its top-level members, each decoded when asked for. Raises ValueError for no object.
+
+    What it has that stands in a model's way is found once for each, so that it may be asked for again and again.
+    """
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self.whole = trimmed(raw)
         self.top = members(raw, self.whole)
+        self._messages: list[Slice] | None = None
+        self._last_role: str | None = None
+        self._obstacles: dict[str, tuple[str, ...]] = {}
 
     def get(self, name: str) -> Any:
         """A member's value; None where there is none."""
@@ -89,15 +95,29 @@ class _Request:
 
     def messages(self) -> list[Slice]:
         """Where each message stands."""
-        where = self.top.get("messages")
-        return [] if where is None else elements(self.raw, where)
+        if self._messages is None:
+            where = self.top.get("messages")
+            self._messages = [] if where is None else elements(self.raw, where)
+        return self._messages
+
+    def last_role(self) -> str | None:
+        """Whose the last message is."""
+        if self._last_role is None and self.messages():
+            self._last_role = _role(self, self.messages()[-1])
+        return self._last_role
+
+    def obstacles(self, target: Capabilities) -> tuple[str, ...]:
+        """Why it cannot be sent to a model, in words; () where it can, adapted."""
+        if target.id not in self._obstacles:
+            self._obstacles[target.id] = tuple(_obstacles(self, target))
+        return self._obstacles[target.id]
 
     def text_of(self, at: Slice) -> bytes:
         """The bytes of a slice."""
         return self.raw[at.start : at.end]
 
 
-def _obstacles(request: _Request, target: Capabilities) -> Iterator[str]:
+def _obstacles(request: Written, target: Capabilities) -> Iterator[str]:
     if not target.forced_tools and _is_forced(request):
         yield "it demands a tool"
     if not target.us_only and request.get("inference_geo") not in {None, "global"}:
@@ -113,13 +133,13 @@ def _obstacles(request: _Request, target: Capabilities) -> Iterator[str]:
         ]
         yield from (f"it has the tool {kind}" for kind in refused)
     where = request.messages()
-    if where and not target.prefill and _role(request, where[-1]) == "assistant":
+    if where and not target.prefill and request.last_role() == "assistant":
         yield "it ends with the model's own words"
     if not (target.system_messages and target.system_tools):
         yield from _untold(request, where, target)
 
 
-def _untold(request: _Request, where: Sequence[Slice], target: Capabilities) -> Iterator[str]:
+def _untold(request: Written, where: Sequence[Slice], target: Capabilities) -> Iterator[str]:
     """System messages within the conversation that cannot be the user's instead."""
     for number, at in _system_messages(request, where):
         content = obj(decode(request.text_of(at))).get("content")
@@ -142,7 +162,7 @@ class _Wish:
     is_forced: bool
 
 
-def _settings(request: _Request, wish: _Wish, made: Adapted) -> None:
+def _settings(request: Written, wish: _Wish, made: Adapted) -> None:
     target, given = wish.target, request.get("thinking")
     effort = target.effort_for(wish.effort)
     thinking = _thinking(obj(given) if given is not None else None, wish)
@@ -212,7 +232,7 @@ def _is_thinking(thinking: Json | None, target: Capabilities) -> bool:
 class _Put:
     """Collects new members of a body."""
 
-    def __init__(self, request: _Request, made: Adapted) -> None:
+    def __init__(self, request: Written, made: Adapted) -> None:
         self._request, self._made = request, made
         self._gone: set[str] = set()
 
@@ -292,7 +312,7 @@ def without(raw: bytes, whole: Slice, names: set[str]) -> list[Patch]:
     return patches
 
 
-def _messages(request: _Request, target: Capabilities, made: Adapted) -> None:
+def _messages(request: Written, target: Capabilities, made: Adapted) -> None:
     """System messages in the midst are the user's, without an effort, where the target knows no such thing."""
     if target.system_messages and target.message_effort:
         return
@@ -309,23 +329,23 @@ def _messages(request: _Request, target: Capabilities, made: Adapted) -> None:
         made.changed.append(f"message {number} is not the system's")
 
 
-def _system_messages(request: _Request, where: Sequence[Slice]) -> Iterator[tuple[int, Slice]]:
+def _system_messages(request: Written, where: Sequence[Slice]) -> Iterator[tuple[int, Slice]]:
     for number, at in enumerate(where):
         if b'"system"' in request.text_of(at) and _role(request, at) == "system":
             yield number, at
 
 
-def _role(request: _Request, at: Slice) -> str | None:
+def _role(request: Written, at: Slice) -> str | None:
     role = members(request.raw, at).get("role") if request.raw.startswith(b"{", at.start) else None
     return None if role is None else text(decode(request.text_of(role)))
 
 
-def _begins_with_result(request: _Request, at: Slice) -> bool:
+def _begins_with_result(request: Written, at: Slice) -> bool:
     content = items(obj(decode(request.text_of(at))).get("content"))
     return bool(content) and content[0].get("type") == "tool_result"
 
 
-def _is_forced(request: _Request) -> bool:
+def _is_forced(request: Written) -> bool:
     return obj(request.get("tool_choice")).get("type") in {"any", "tool"}
 
 

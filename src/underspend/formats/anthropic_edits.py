@@ -28,8 +28,8 @@ from underspend.core.edits import (
     ShortenContent,
     Warn,
 )
-from underspend.formats.adaptation import adapt
-from underspend.formats.json_slices import Patch, Slice, elements, members, patched, trimmed
+from underspend.formats.adaptation import Written, adapt
+from underspend.formats.json_slices import Patch, Slice, elements, members, patched
 from underspend.formats.lenient import Json, count, decode, items, obj, text
 from underspend.pricing.capabilities import capabilities
 
@@ -52,14 +52,14 @@ class _Place:
     is_gone: bool = False
 
 
-def edited(raw: bytes, edits: Sequence[Edit]) -> bytes:
+def edited(raw: bytes | Written, edits: Sequence[Edit]) -> bytes:
     """The body after all edits, in their order.
 
     A body for another model is adapted to what that model takes (see `formats.adaptation`). Raises ValueError when an
     edit does not fit: a block that is not there or cannot take it, an effort or limit that the body's thinking does not
     allow, breakpoints that the provider would refuse, or a model that does not take the body in any form.
     """
-    body = _Body(raw)
+    body = _Body(raw if isinstance(raw, Written) else Written(raw))
     for edit in edits:
         body.take(edit)
     return body.made()
@@ -93,10 +93,9 @@ def _lines_with(middle: str, words: Sequence[str]) -> list[str]:
 class _Body:
     """A body and what is to become of it."""
 
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self._whole = trimmed(raw)
-        self._top = members(raw, self._whole)
+    def __init__(self, written: Written) -> None:
+        self._written = written
+        self._raw, self._whole, self._top = written.raw, written.whole, written.top
         self._places: list[_Place] | None = None
         self._dropped: set[int] = set()
         self._set: dict[str, bytes] = {}
@@ -153,10 +152,12 @@ class _Body:
         source = capabilities(str(self._json(was))) if was is not None else None
         if target is None or target == source:
             return []
-        made = adapt(self._raw, target, source=source, effort=self._effort, limit=self._most)
+        made = adapt(self._written, target, source=source, effort=self._effort, limit=self._most)
         self._effort = None
         self._set.pop("max_tokens", None)
         self._dropped |= made.left_out
+        if not self._dropped:
+            return made.patches
         gone = [at for number, at in enumerate(self._messages()) if number in self._dropped]
         return [patch for patch in made.patches if not any(at.start <= patch.at.start < at.end for at in gone)]
 
@@ -191,10 +192,9 @@ class _Body:
                 yield from (_Place(at, number) for at in elements(self._raw, content) if self._is_object(at))
 
     def _messages(self) -> list[Slice]:
-        where = self._top.get("messages")
-        if where is None:
+        if "messages" not in self._top:
             raise ValueError("no messages")
-        return elements(self._raw, where)
+        return self._written.messages()
 
     def _is_object(self, at: Slice) -> bool:
         return self._raw.startswith(b"{", at.start)

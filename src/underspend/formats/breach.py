@@ -18,6 +18,7 @@ Dialect: TypeAlias = Literal["anthropic", "openai"]
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
 PAYMENT_REQUIRED = 402  # of a 403 Claude Code tells its user that it failed to authenticate
+BUDGET_HEADER = b"x-underspend-budget"
 _NO_USAGE = {
     "input_tokens": 0,
     "cache_creation_input_tokens": 0,
@@ -47,11 +48,12 @@ def reply(  # noqa: PLR0913  # what a reply is made of
     budget: str,
     now: int,
     include_usage: bool = False,
+    header: bytes = BUDGET_HEADER,
 ) -> Wire:
     """A final assistant message of these words, in the dialect and form (JSON or SSE) that the client asked for.
 
     `call` makes its id, `now` (µs since the epoch) is when OpenAI's form says it was made, `include_usage` is whether
-    an OpenAI client asked for a usage chunk.
+    an OpenAI client asked for a usage chunk. `header` names what stopped the call, `budget` is its value.
     """
     if dialect == "anthropic":
         body = _anthropic_events(words, model, call) if stream else _json(_anthropic_message(model, call, words))
@@ -59,7 +61,7 @@ def reply(  # noqa: PLR0913  # what a reply is made of
         body = _openai_chunks(words, model, call, now, include_usage=include_usage)
     else:
         body = _json(_openai_completion(words, model, call, now))
-    return Wire(200, _headers(body, budget, stream=stream), body)
+    return Wire(200, _headers(body, budget, stream=stream, header=header), body)
 
 
 def error(words: str, *, dialect: Dialect, budget: str) -> Wire:
@@ -192,13 +194,13 @@ def _event_in(raw: bytes) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def _headers(body: bytes, budget: str, *, stream: bool) -> RawHeaders:
+def _headers(body: bytes, budget: str, *, stream: bool, header: bytes = BUDGET_HEADER) -> RawHeaders:
     kind = b"text/event-stream; charset=utf-8" if stream else b"application/json"
     return [
         (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
-        (b"x-underspend-budget", budget.encode("ascii", "backslashreplace")),
+        (header, budget.encode("ascii", "backslashreplace")),
     ]
 
 

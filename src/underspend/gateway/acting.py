@@ -10,7 +10,7 @@ from bisect import insort
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import xxhash
@@ -40,6 +40,7 @@ _GAPS = 1_000
 _PART = 50
 _FAILURES = 20
 _CHOOSES = "auto_model"
+_SLOT = tuple(each.name for each in fields(Slot) if each.name != "failures")
 SLOT = "slot"
 """Stands in the ledger's `kept_edits` for a block's name where the row is a conversation's slot."""
 
@@ -128,20 +129,29 @@ class Acting:
         key = key_of(call)
         talk = self._talk(key, call)
         self._past.until(call.time)
-        known = Conversation(
+        kept = dict(talk.kept)
+        again, _ = made_again(call, Conversation(kept=kept)) if kept else (call, None)
+        warm, until = self._worlds.warm(key, again, call.time)
+        return Conversation(
             calls=talk.calls,
             idle=talk.pause(call.time, noted=noted),
             gaps=talk.gaps,
-            kept=dict(talk.kept),
+            kept=kept,
             model=talk.model,
             effort=talk.effort,
             paid=talk.paid,
             saved=talk.saved,
+            warm_tokens=warm,
+            long_tokens=min(warm, talk.long) if call.time < talk.long_until else 0,
+            cold_at=until,
         )
-        again, _ = made_again(call, known)
-        warm, until = self._worlds.warm(key, again, call.time)
-        long = min(warm, talk.long) if call.time < talk.long_until else 0
-        return replace(known, warm_tokens=warm, long_tokens=long, cold_at=until)
+
+    def answered(self, call: Call) -> None:
+        """A call that was noted got its reply from us: for the provider the pause before it goes on."""
+        talk = self._talk(key_of(call))
+        gap = talk.pause(call.time, noted=False)
+        if gap in talk.gaps:
+            talk.gaps.remove(gap)
 
     def slot(self, call: Call) -> Slot | None:
         """What the conversation of a call was last sent to; None where it begins."""
@@ -170,8 +180,10 @@ class Acting:
 
     def measured(self, plan: Plan, body: bytes) -> Plan:
         """The plan with the sizes that edited blocks really have in the body that is sent: strategies only guess."""
+        if not any(_is_content(each) for each in plan.decisions):
+            return plan
         message = anthropic_request.read(body)
-        if message is None or not any(_is_content(each) for each in plan.decisions):
+        if message is None:
             return plan
         sizes = {block.ref: block.tokens for block in self.anatomy(message).blocks if block.kind == "tool_result"}
         call, decisions = plan.asked, list[Decision]()
@@ -233,7 +245,8 @@ def kept_row(key: str, name: bytes, strategy: str, edit: ContentEdit, at: int) -
 
 def slot_row(key: str, slot: Slot, at: int) -> Row:
     """A slot away from the model asked for, as a row of the ledger: after a restart it stays there."""
-    made = json.dumps({"edit": SLOT, **asdict(replace(slot, failures=()))})
+    said = {name: getattr(slot, name) for name in _SLOT}
+    made = json.dumps({"edit": SLOT, **said, "failures": ()})
     return {"conversation": key[:255], "block": SLOT, "strategy": _CHOOSES, "edit": made, "kept_at": at}
 
 
@@ -278,6 +291,9 @@ def key_of(call: Call) -> str:
     identity = call.identity
     if identity.session is not None:
         return f"{identity.session} {identity.agent or identity.role}"
-    first = next((block for block in call.blocks if block.section is Section.MESSAGES), None)
-    begin = b"".join(block.digest for block in call.blocks if block.section is not Section.MESSAGES)
-    return xxhash.xxh3_128_hexdigest(begin + (first.digest if first is not None else b"") + str(identity.key).encode())
+    begin = []
+    for block in call.blocks:
+        begin.append(block.digest)
+        if block.section is Section.MESSAGES:
+            break
+    return xxhash.xxh3_128_hexdigest(b"".join((*begin, str(identity.key).encode())))

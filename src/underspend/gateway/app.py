@@ -8,11 +8,14 @@ import hmac
 from dataclasses import dataclass, field
 
 from underspend.gateway import refusals
+from underspend.gateway.answers import Answers
 from underspend.gateway.asgi import App, AsgiRequest, AsgiResponder, Message, Receive, Send, Watch
 from underspend.gateway.feedback import Feedback
 from underspend.gateway.model_list import ModelList
 from underspend.gateway.pipeline import Pipeline
 from underspend.gateway.relay import Relay
+from underspend.gateway.resuming import PATH as RESUME
+from underspend.gateway.resuming import Resuming
 from underspend.gateway.routes import classify
 from underspend.gateway.status import Status
 from underspend.gateway.transport import ClientGoneError
@@ -61,6 +64,7 @@ class GatewayApp:
         relay: Relay,
         models: ModelList,
         feedback: Feedback,
+        resuming: Resuming,
         local: App,
         door: Door,
         status: Status,
@@ -68,7 +72,7 @@ class GatewayApp:
         self._pipeline = pipeline
         self._relay = relay
         self._models = models
-        self._feedback = feedback
+        self._posts: dict[bytes, Resuming | Feedback] = {RESUME: resuming, **dict.fromkeys(_FEEDBACK, feedback)}
         self._local = local
         self._door = door
         self._status = status
@@ -85,8 +89,8 @@ class GatewayApp:
             await refusals.ask_for_key(responder)
         elif why is not None:
             await refusals.forbidden(responder, why)
-        elif request.path in _FEEDBACK and request.method == "POST":
-            await self._feedback.handle(request, responder)
+        elif request.path in self._posts and request.method == "POST":
+            await self._posts[request.path].handle(request, responder)
         elif ours:
             await self._local(scope, receive, send)
         elif request.path == b"/" and request.method == "GET" and "text/html" in fields.get("accept", ""):
@@ -94,6 +98,11 @@ class GatewayApp:
             await responder.end()
         else:
             await self._serve(request, responder)
+
+    @property
+    def answers(self) -> Answers | None:
+        """What answers calls here; None where nothing does."""
+        return self._pipeline.answers
 
     def stop(self) -> None:
         """Learn from what is left, when no call comes any more."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from underspend.core.call import Call
+from underspend.core.plan import Decision
 from underspend.core.ports import PromptParts
+from underspend.formats.adaptation import Written
 from underspend.formats.anthropic_request import MessagesRequest
 from underspend.formats.chat_request import ChatRequest
 from underspend.formats.translation import Exchange
@@ -35,6 +37,17 @@ class Asked:
     chat: ChatRequest | None = field(default=None, repr=False)
     exchange: Exchange | None = field(default=None, repr=False)
     follows: bool = False
+    noted: tuple[Decision, ...] = ()
+    """What limits said of the call without stopping it."""
+
+    _written: Written | None = field(default=None, repr=False)
+
+    @property
+    def written(self) -> Written:
+        """The body, taken apart once. Raises ValueError for one that cannot be."""
+        if self._written is None:
+            self._written = Written(self.body or b"")
+        return self._written
 
     @property
     def talks(self) -> bool:

@@ -67,7 +67,7 @@ class Asking:
             wanted, raw = self._left_to_us(request, message.model, raw)
             if route.endpoint == "count_tokens":
                 raw = anthropic_request.with_model(raw, self.first.get(wanted, message.model))
-            message = self._message(raw)
+            message = self._message(raw) if raw is not came else message
         named = message.model if message is not None else ""
         candidate = self.destinations.for_client(named)
         call = self._call(request, route, message, candidate, len(raw) if raw is not None else 0, wanted)

@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import Engine
 
 from underspend.config.schema import Settings
+from underspend.core.alerts import Tells
 from underspend.core.errors import ConfigError
 from underspend.core.ports import Clock
 from underspend.core.strategy import State
 from underspend.formats.translators import translator
 from underspend.gateway.acting import Acting
+from underspend.gateway.answering import answers_of
 from underspend.gateway.app import Door, GatewayApp
 from underspend.gateway.asgi import App
 from underspend.gateway.asking import Asking
@@ -21,8 +23,10 @@ from underspend.gateway.books import Books
 from underspend.gateway.carrying import Carrier, Refusing
 from underspend.gateway.circuits import Circuits
 from underspend.gateway.credentials import KeyHasher, secret_at
+from underspend.gateway.crossings import OnCrossing
 from underspend.gateway.destinations import Destinations
 from underspend.gateway.feedback import Feedback
+from underspend.gateway.guarding import guarded
 from underspend.gateway.holdout import Holdout
 from underspend.gateway.identity import Identifier
 from underspend.gateway.learning import Learning
@@ -30,6 +34,7 @@ from underspend.gateway.live import Live
 from underspend.gateway.model_list import ModelList
 from underspend.gateway.pipeline import Pipeline
 from underspend.gateway.relay import Relay
+from underspend.gateway.resuming import Resuming
 from underspend.gateway.routing import Router, may_edit, router_step
 from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
@@ -49,6 +54,11 @@ class Frame:
     clock: Clock
     live: Live
     status: Status
+    tells: Tells | None = None
+    """Whom alerts are given to; None where the settings have none of their tables."""
+
+    on_crossing: OnCrossing | None = None
+    """Takes thresholds of budgets that were passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,7 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     """A gateway of its settings and of what outlives it. Raises ConfigError for a time zone that nobody knows."""
     ledger = stores.ledger
     everything = may_edit(settings.steps) or ledger.has_kept_edits(frame.clock.now() - _KEPT_MICROS)
+    acting = Acting(settings.steps, prices, ledger.kept_edits, everything=everything)
     books = Books(
         ledger=ledger,
         catalogue=prices,
@@ -82,16 +93,19 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
         calibration=Calibration(),
         upstream=destinations.home.host,
         store_content=settings.privacy.store_content,
-        acting=Acting(settings.steps, prices, ledger.kept_edits, everything=everything),
+        acting=acting,
     )
-    identifier = Identifier(ledger, KeyHasher(secret_at(settings.paths.secret)), ledger.session_projects())
-    home = destinations.home.upstream
+    keys = KeyHasher(secret_at(settings.paths.secret))
+    identifier = Identifier(ledger, keys, ledger.session_projects())
     pipeline = _pipeline(settings, books, destinations, identifier, stores.learning)
+    pipeline.answers = answers_of(settings, books, keys)
+    pipeline.guard = guarded(settings, frame.clock, frame.status, frame.tells, stores.engine, acting.anatomy)
     return GatewayApp(
         pipeline=pipeline,
         feedback=Feedback(pipeline.router, stores.engine),
-        relay=Relay(upstream=home, books=books, identifier=identifier, status=frame.status),
+        relay=Relay(upstream=destinations.home.upstream, books=books, identifier=identifier, status=frame.status),
         models=_model_list(settings, destinations, prices, frame.clock),
+        resuming=Resuming(pipeline.guard.runaway if pipeline.guard is not None else None, frame.clock),
         local=local,
         door=_door(settings),
         status=frame.status,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from asyncio import Future
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from underspend.core.call import Call
@@ -103,9 +104,15 @@ class Books:
         self.ledger.settle(Settlement(call=row, decisions=decision_rows(plan)))
         self.live.publish(row)
 
-    def settle(self, entry: Entry, end: End) -> Reply:
-        """Bill the call and write its end. Returns what strategies may learn from."""
+    def settle(self, entry: Entry, end: End, seen: Callable[[Entry, Reply], None] | None = None) -> Reply:
+        """Bill the call and write its end. Returns what strategies may learn from.
+
+        `seen` is told once the bill is known; what it adds to the entry's plan is written with the rest.
+        """
         bill, metered = self._billed(entry, end)
+        reply = Reply(outcome=end.outcome, status=end.status or 0, metered=metered, bill=bill)
+        if seen is not None:
+            seen(entry, reply)
         now = self.clock.now()
         self._write(entry, end, bill, metered, now)
         self.status.in_flight -= 1
@@ -114,7 +121,7 @@ class Books:
         self.spending.settle(entry.call.id, bill.total + self._unknown_part(metered, bill), now)
         if metered is not None and metered.complete and metered.has_usage:
             self.calibration.observe(entry.plan.call.model, entry.call.size, metered.usage.prompt)
-        return Reply(outcome=end.outcome, status=end.status or 0, metered=metered, bill=bill)
+        return reply
 
     def settle_batch_result(self, entry: Entry, end: End) -> None:
         """Bill one result of a batch, at the batch price whatever its usage says of the tier."""
@@ -169,7 +176,7 @@ class Books:
 
     def price(self, entry: Entry, metered: Metered, *, model: str | None = None, provider: str = "") -> Money | None:
         """What a metered reply costs; with `model`, what its tokens would have cost there. None without a price."""
-        other = replace(metered, provider=provider) if provider else metered
+        other = replace(metered, provider=provider) if provider not in {"", metered.provider} else metered
         bill = cost(other, at=entry.call.time, catalogue=self.catalogue, regional=entry.regional, model=model)
         return bill.total if bill.priced else None
 

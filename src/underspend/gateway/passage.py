@@ -9,13 +9,30 @@ from underspend.core.reply import Outcome
 from underspend.gateway.asked import Asked
 from underspend.gateway.carrying import Carried
 from underspend.gateway.destinations import Destination
-from underspend.gateway.entries import End, Entry
+from underspend.gateway.entries import Attempt, End, Entry
 from underspend.gateway.routes import Route
 from underspend.gateway.routing import Look
 from underspend.gateway.tap import Tap
 from underspend.gateway.transport import Request, Responder, UpstreamReply
 
 _ERRORS = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posed:
+    """A call as it would be sent: `body` as edited, `target` the path and query, `to` whom it would go to.
+
+    `began` is when its request was there, on the clock of durations.
+    """
+
+    request: Request
+    asked: Asked
+    plan: Plan
+    body: bytes | None
+    to: Destination
+    target: str
+    began: int
+    attempt: Attempt | None = None
 
 
 @dataclass(slots=True)

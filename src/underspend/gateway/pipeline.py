@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from underspend.core import engine
 from underspend.core.call import BillingMode, Call
@@ -19,6 +21,7 @@ from underspend.core.strategy import State, Strategy
 from underspend.formats import anthropic_edits
 from underspend.gateway import refusals, telling
 from underspend.gateway.acting import Acting
+from underspend.gateway.answers import Answers, Waiting
 from underspend.gateway.asked import Asked
 from underspend.gateway.asking import Asking, NobodyHereError
 from underspend.gateway.attempts import Attempts
@@ -27,9 +30,10 @@ from underspend.gateway.clock import elapsed_us
 from underspend.gateway.dearest import Dearest
 from underspend.gateway.destinations import Destination, is_auto, sent_to
 from underspend.gateway.entries import Attempt, End, Entry
+from underspend.gateway.guard import Guard
 from underspend.gateway.holdout import NOBODY, Holdout
-from underspend.gateway.passage import Passage
-from underspend.gateway.routes import Route
+from underspend.gateway.passage import Passage, Posed
+from underspend.gateway.routes import Route, target_of
 from underspend.gateway.routing import Deciding, Look, Router
 from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
@@ -57,6 +61,8 @@ class Pipeline:
     acting: Acting | None = None
     holdout: Holdout = NOBODY
     router: Router | None = None
+    answers: Answers | None = None
+    guard: Guard | None = None
     needy: Sequence[Step] = field(init=False)
     learners: Sequence[Step] = field(init=False)
     place: int = field(init=False)
@@ -87,22 +93,39 @@ class Pipeline:
         if self.router is not None and asked.endpoint in _SPEAKING and is_dry(request.fields):
             await self._dry(self.router, asked, responder)
             return
-        look = self._look(asked)
-        plan = self._decide(asked, look)
-        if plan.refusal is not None:
-            status = await refusals.refuse(responder, plan.refusal, dialect=asked.dialect)
-            self.books.refuse(plan, status, attempt=_attempt(asked, plan, asked.to))
+        if self.guard is not None and await self._is_stopped(self.guard, asked, responder):
             return
-        plan, body, to = self._edit(plan, asked)
+        await self._serve(request, responder, route, asked, began)
+
+    async def _serve(self, request: Request, responder: Responder, route: Route, asked: Asked, began: int) -> None:
+        """Decide about a call that was read; then it is answered here, refused, or sent."""
+        look = self._look(asked)
+        decided = self._decide(asked, look)
+        plan, body, to = self._edit(decided, asked)
+        waiting: Waiting | bool = False
+        if self.answers is not None:
+            # Before anything is reserved: what is answered here costs nothing, whatever the budgets say.
+            waiting = await self.answers.look(_posed(request, route, asked, plan, body, to, began), responder)
+            if waiting is True:
+                return
+        if decided.refusal is not None:
+            status = await refusals.refuse(responder, decided.refusal, dialect=asked.dialect)
+            self.books.refuse(decided, status, attempt=_attempt(asked, decided, asked.to))
+            return
         if is_auto(plan.call.model):
             problem = "no model could be chosen for this call; see `underspend status`"
             await refusals.not_carried(responder, 400, problem, dialect=asked.dialect)
             self.spending.settle(plan.asked.id, 0, self.clock.now())
             return
         entry = self._open(asked, plan, to, look)
-        await self._forward(Passage(request, responder, route, asked, plan, entry, body, to, began, look=look))
+        passage = Passage(request, responder, route, asked, plan, entry, body, to, began, look=look)
+        if isinstance(waiting, Waiting):
+            passage.responder = waiting.recorder
+        reply = await self._forward(passage)
+        if self.answers is not None and isinstance(waiting, Waiting):
+            await self.answers.keep(waiting, passage, reply)
 
-    async def _forward(self, passage: Passage) -> None:
+    async def _forward(self, passage: Passage) -> Reply:
         end = End(outcome=Outcome.INTERRUPTED)
         try:
             await self.books.intend(passage.entry)
@@ -115,9 +138,22 @@ class Pipeline:
             end = End(outcome=Outcome.ABORTED)
             raise
         finally:
+            await _let_go()
             self._watch(passage, end)
-            reply = self.books.settle(passage.entry, replace(end, duration_us=elapsed_us() - passage.began))
+            end = replace(end, duration_us=elapsed_us() - passage.began)
+            seen = partial(self.guard.watch, passage.asked) if self.guard is not None else None
+            reply = self.books.settle(passage.entry, end, seen)
             self._learn(passage, reply)
+        return reply
+
+    async def _is_stopped(self, guard: Guard, asked: Asked, responder: Responder) -> bool:
+        """Answer and write down a call that a rate limit or a pause stops."""
+        stopped = guard.stopped(asked)
+        if stopped is None:
+            return False
+        self.books.refuse(stopped.plan, stopped.status, attempt=_attempt(asked, stopped.plan, asked.to))
+        await stopped.answer(responder)
+        return True
 
     def _look(self, asked: Asked, *, noted: bool = True) -> Look | None:
         """What the router makes of a call; None where it has nothing to do with it."""
@@ -203,7 +239,7 @@ class Pipeline:
             to = self.attempts.destinations.planned(asked.call, plan.call, asked.to)
             if asked.message is None:
                 return plan, asked.body, to  # another dialect: the model is all that is set, when it is carried
-            made = anthropic_edits.edited(asked.body, [each.edit for each in plan.decisions if each.applied])
+            made = anthropic_edits.edited(asked.written, [each.edit for each in plan.decisions if each.applied])
             return (plan if self.acting is None else self.acting.measured(plan, made)), made, to
         except Exception as error:  # noqa: BLE001  # fail open: what cannot be edited is sent as it came
             self.status.fault("edit", f"{type(error).__name__}: {error}")
@@ -274,6 +310,20 @@ def _attempt(asked: Asked, plan: Plan, to: Destination) -> Attempt | None:
         endpoint=asked.endpoint,
         ours=to.key is not None,
     )
+
+
+def _posed(  # noqa: PLR0913, PLR0917  # what a call is, as it would be sent
+    request: Request, route: Route, asked: Asked, plan: Plan, body: bytes | None, to: Destination, began: int
+) -> Posed:
+    attempt = _attempt(asked, plan, to)
+    target = target_of(route, request.query)
+    return Posed(request=request, asked=asked, plan=plan, body=body, to=to, target=target, began=began, attempt=attempt)
+
+
+async def _let_go() -> None:
+    """Give the loop a turn: what was written to the client leaves only then, and it need not wait for the books."""
+    with suppress(asyncio.CancelledError):  # the books are closed all the same
+        await asyncio.sleep(0)
 
 
 def _unseen_end(entry: Entry, responder: Responder) -> End:

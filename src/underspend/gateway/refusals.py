@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from underspend.core.edits import RefusalKind, Refuse
 from underspend.gateway.transport import RawHeaders, Responder
 
-_TYPES = {RefusalKind.BUDGET: (403, "permission_error")}
+_TYPES = {
+    RefusalKind.BUDGET: (403, "permission_error"),
+    RefusalKind.RATE_LIMIT: (429, "rate_limit_error"),
+    RefusalKind.PAUSE: (402, "billing_error"),  # of a 403 Claude Code tells its user that it failed to authenticate
+}
+_HEEDED_SECONDS = 60
 _MB = 1024 * 1024
 _NOT_FOUND = 404
 
@@ -16,6 +23,23 @@ async def refuse(responder: Responder, refusal: Refuse, *, dialect: str = "anthr
     """Answer a call that is not sent. Clients are told not to try again. Returns the status."""
     status, error_type = _TYPES[refusal.kind]
     await respond_error(responder, status, error_type, refusal.why, retry=False, dialect=dialect)
+    return status
+
+
+def status_of(kind: RefusalKind) -> int:
+    """The status that a refusal is answered with."""
+    return _TYPES[kind][0]
+
+
+async def wait(responder: Responder, why: str, seconds: int, *, dialect: str = "anthropic") -> int:
+    """Answer a call that is to come again after so many seconds. Returns the status.
+
+    Clients heed a `retry-after` of up to a minute; what takes longer is told at once instead of tried in vain.
+    """
+    status, error_type = _TYPES[RefusalKind.RATE_LIMIT]
+    after = (b"retry-after", str(seconds).encode())
+    is_soon = seconds <= _HEEDED_SECONDS
+    await respond_error(responder, status, error_type, why, retry=is_soon, dialect=dialect, more=[after])
     return status
 
 
@@ -49,7 +73,14 @@ async def ask_for_key(responder: Responder) -> None:
 
 
 async def respond_error(  # noqa: PLR0913  # what an error says, and to whom
-    responder: Responder, status: int, error_type: str, message: str, *, retry: bool, dialect: str = "anthropic"
+    responder: Responder,
+    status: int,
+    error_type: str,
+    message: str,
+    *,
+    retry: bool,
+    dialect: str = "anthropic",
+    more: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
     """Answer with an error body in the client's dialect, marked as ours."""
     body = error_body(dialect, error_type, f"underspend: {message}")
@@ -58,6 +89,7 @@ async def respond_error(  # noqa: PLR0913  # what an error says, and to whom
         (b"content-length", str(len(body)).encode()),
         (b"x-should-retry", b"true" if retry else b"false"),
         (b"x-underspend-error", error_type.encode()),
+        *more,
     ]
     await responder.start(status, headers)
     await responder.write(body)

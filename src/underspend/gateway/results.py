@@ -24,8 +24,9 @@ _MOST_CALLS = 20_000
 class Task:
     """One task under way: its class, its features, who does it in whose place, and what it has cost so far (pico-$).
 
-    `found` is the last that was seen of how it goes: its quality and how much that may be trusted. `lasts` is whether
-    more calls may belong to it. Of one that was `drawn` the arm was put to it by chance.
+    The class is "" until the first call has ended, where no decision went by it. `found` is the last that was seen of
+    how it goes: its quality and how much that may be trusted. `lasts` is whether more calls may belong to it. Of one
+    that was `drawn` the arm was put to it by chance.
     """
 
     name: str
@@ -83,7 +84,7 @@ class Tasks:
     def end(self, conversation: str) -> None:
         """Learn from a conversation's task, where anything was seen of how it went."""
         task = self._under_way.pop(conversation, None)
-        if task is not None and task.found is not None:
+        if task is not None and task.found is not None and task.name:
             self._learning.learn(task.result(*task.found))
 
     def settled(self, conversation: str, task: Task, call: str, cost: Money, at: int) -> None:

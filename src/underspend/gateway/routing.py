@@ -7,8 +7,8 @@ watches: where a slot begins, after the reply is out, a few times a second at mo
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import xxhash
@@ -32,13 +32,15 @@ from underspend.gateway.asked import Asked
 from underspend.gateway.holdout import Holdout
 from underspend.gateway.learning import Learning
 from underspend.gateway.results import Task, Tasks
-from underspend.gateway.watching import Shown, Watching
+from underspend.gateway.unfit import Unfit
+from underspend.gateway.watching import Pace, Shown, Watching
 from underspend.routing.beliefs import Arm
 from underspend.routing.classes import classify
 from underspend.routing.decisions import TIER_OF, Candidate, Mode, Preference, Routing, may_be_routed
 from underspend.strategies.auto_model import AutoModel
 
 _MOST_REFUSED = 4_096
+_READ_A_SECOND = 50
 _NOT_FOUND = 404
 _ANYTHING = b""
 
@@ -131,6 +133,10 @@ class Router:
         self._beginnings = Beginnings()
         self._refused: OrderedDict[tuple[str | None, bytes, str], str] = OrderedDict()
         self._watching = Watching(self.strategy)
+        self._pace = Pace(_READ_A_SECOND)
+        named = (*(rule.to for rule in self.strategy.rules), *self.strategy.tasks.values())
+        arms = (*self.strategy.arms(), *(arm for each in named for arm in self.strategy.arms(each)))
+        self._arms = {arm.model: arm for arm in reversed(arms)}
 
     @property
     def first(self) -> dict[str, str]:
@@ -152,20 +158,22 @@ class Router:
         key = key_of(call)
         task = self.tasks.of(key) if slot is not None and is_in_tool_loop(call.blocks) else None
         shown: Shown | None = None
-        if task is None:
-            shown = Shown.of(message, call)
-            name, features = shown.task, shown.features if self._goes_by_features(shown.task) else ()
-        else:
-            name, features = task.name, task.features
+        if task is not None:
+            call = replace(call, task=task.name, features=task.features)
             slot = self._seen(acting, key, task, message, call.time) if noted else slot
+        else:
+            shown = Shown(message, call)
+            if not noted or self._goes_by_class(call, is_away=is_away):
+                features = shown.features if self._goes_by_features(shown.task) else ()
+                call = replace(call, task=shown.task, features=features)
         drawn = self.acts and may_act and self._explored.holds(f"explore {key}")
         return Look(
-            call=replace(call, task=name, features=features),
+            call=call,
             key=key,
             strategy=replace(self.strategy, mode=Mode.OBSERVE) if drawn and slot is not None else self.strategy,
             slot=slot,
             beside=self._beginnings.beside(call),
-            unfit=_Unfit(self, asked),
+            unfit=Unfit(self.why_not, asked),
             task=task,
             shown=shown,
             named=asked.named,
@@ -190,12 +198,12 @@ class Router:
         """A dry run: what would be done with a call."""
         strategy = self.strategy
         if look is None and asked.message is not None:
-            shown = Shown.of(asked.message, call)
+            shown = Shown(asked.message, call)
             call = replace(
                 call, blocks=call.blocks or self._watching.blocks(asked), task=shown.task, features=shown.features
             )
             strategy = self._watching.strategy
-            ctx = replace(ctx, knowing=self.learning.knowledge, unfit=_Unfit(self, asked))
+            ctx = replace(ctx, knowing=self.learning.knowledge, unfit=Unfit(self.why_not, asked))
         elif asked.message is None and asked.raw is not None:
             task = classify(task_asked.of_chat(asked.raw, call.identity, max_output=call.max_output))
             return replace(call, task=task), None, (), ctx
@@ -230,7 +238,11 @@ class Router:
         if (served.model, served.provider) != (task.arm.model, task.arm.provider):
             task.arm, task.drawn = Arm(served.model, served.effort, served.provider), False
         if look.shown is not None:
-            task.features, look.shown = look.shown.features, None
+            # What is drawn makes certificates, which go by features: it is always read.
+            if task.drawn or self._pace.allows(now):
+                task.name, task.features = look.shown.task, look.shown.features
+            task.name = task.name or unread(served)
+            look.shown = None
         signs = _ends(reply)
         task.note(signs)
         acting.failed(look.key, _failures(signs, now))
@@ -244,7 +256,7 @@ class Router:
         if call is None or task is None:
             return None
         self.tasks.begin(task, _watched_task(call))
-        ctx = Context(now=call.time, pricing=pricing, knowing=self.learning.knowledge, unfit=_Unfit(self, asked))
+        ctx = Context(now=call.time, pricing=pricing, knowing=self.learning.knowledge, unfit=Unfit(self.why_not, asked))
         routing = self._watching.strategy.route(call, ctx)
         if routing is None or not routing.changes:
             return None
@@ -282,15 +294,20 @@ class Router:
     def why_not(self, asked: Asked, model: str) -> str | None:
         """Why a model cannot take a call, by what was refused before and by what its body shows."""
         call = asked.call
-        for begin in (_ANYTHING, _beginning(call)):
+        for begin in (_ANYTHING, _beginning(call)) if self._refused else ():
             if (call.identity.key, begin, model) in self._refused:
                 return f"it was refused before: {self._refused[call.identity.key, begin, model]}"
-        named = (*(rule.to for rule in self.strategy.rules), *self.strategy.tasks.values())
-        arms = (*self.strategy.arms(), *(arm for each in named for arm in self.strategy.arms(each)))
-        arm = next((each for each in arms if each.model == model), None)
+        arm = self._arms.get(model)
         if arm is None or arm.provider == "anthropic":
-            return "; ".join(obstacles(asked.body or b"", model)) or None
+            return "; ".join(obstacles(asked.written, model)) or None
         return self._refuses(asked, arm)
+
+    def _goes_by_class(self, call: Call, *, is_away: bool) -> bool:
+        """Whether a decision hangs on the class; else that waits until the reply is out."""
+        strategy = self.strategy
+        if strategy.rules or strategy.tasks:
+            return True
+        return strategy.is_acting and (bool(call.preference) or is_away or strategy.is_opened(call))
 
     def _goes_by_features(self, task: str) -> bool:
         """Whether a decision looks at more than the class; else the features wait until the reply is out."""
@@ -304,29 +321,6 @@ class Router:
         if Sign.CHECK_PASSED in signs and len(signs) == 1:
             return acting.mended(key)
         return acting.failed(key, _failures(signs, now))
-
-
-@dataclass(slots=True)
-class _Unfit(Mapping[str, str]):
-    """Models that cannot take a call, and why: found out for each when it is asked for."""
-
-    router: Router
-    asked: Asked
-    found: dict[str, str | None] = field(default_factory=dict)
-
-    def __getitem__(self, model: str) -> str:
-        if model not in self.found:
-            self.found[model] = self.router.why_not(self.asked, model)
-        why = self.found[model]
-        if why is None:
-            raise KeyError(model)
-        return why
-
-    def __iter__(self) -> Iterator[str]:
-        return (model for model, why in self.found.items() if why is not None)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 def weighed(strategy: AutoModel, call: Call, ctx: Context) -> tuple[Candidate, ...]:
@@ -361,6 +355,12 @@ def _drawn(look: Look, routing: Routing, call: Call, ctx: Context) -> Routing:
     at = xxhash.xxh3_64_intdigest(f"drawn {look.key}".encode()) % len(arms)
     why = f"drawn by chance among {len(arms)}, to learn how {look.call.task} goes on each"
     return replace(routing, arm=arms[at], reason=why)
+
+
+def unread(call: Call) -> str:
+    """The class of a call that nobody read: the kind of its caller."""
+    who = call.identity
+    return f"sub-agent/{who.agent_type}" if who.agent_type else who.role.value
 
 
 def _watched_task(call: Call) -> Task:

@@ -8,11 +8,12 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -21,9 +22,14 @@ from sqlalchemy import Engine
 from underspend.config.schema import Settings
 from underspend.core.errors import ConfigError, PortTakenError, StoreError
 from underspend.core.ports import Clock
+from underspend.gateway.answering import closing
+from underspend.gateway.app import GatewayApp
 from underspend.gateway.asgi import App
 from underspend.gateway.assembly import Frame, Stores, assembled
 from underspend.gateway.clock import SystemClock
+from underspend.gateway.crossings import crossings_told
+from underspend.gateway.destinations import Destinations
+from underspend.gateway.guarding import Telling
 from underspend.gateway.learning import learned
 from underspend.gateway.live import Live
 from underspend.gateway.memory import keep_large_blocks, settle_in
@@ -52,18 +58,22 @@ class Parts:
     settings: Settings
 
 
+Alerts: TypeAlias = Callable[[Parts], AbstractContextManager[Telling]]
+
+
 def serve(
     settings: Settings,
     dashboard: Callable[[Parts], App],
     ready: Callable[[str], None],
     *,
     clock: Clock | None = None,
+    alerts: Alerts | None = None,
 ) -> None:
     """Run a gateway until it is told to stop; calls in flight are given time to finish.
 
-    `ready` is called with the gateway's URL once it answers. Without `clock` the machine's is used. Raises
-    PortTakenError, ConfigError for an address that would let strangers in, and StoreError for a ledger that cannot
-    be used.
+    `ready` is called with the gateway's URL once it answers. Without `clock` the machine's is used. `alerts` opens what
+    alerts are given to, where the settings have any of their tables. Raises PortTakenError, ConfigError for an address
+    that would let strangers in, and StoreError for a ledger that cannot be used.
     """
     _check_bind(settings)
     _check_upstream(settings.upstream.anthropic)
@@ -75,7 +85,7 @@ def serve(
         settings = replace(settings, gateway=replace(settings.gateway, port=port))
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         frame = _frame(settings, url, clock or SystemClock())
-        made = _make(settings, dashboard, stack, frame)
+        made = _make(settings, dashboard, stack, frame, alerts)
         _stop_on_signals_only()
         keep_large_blocks()
         _Server(_server_config(made, settings), ready=lambda: ready(url), stopping=frame.live.close).run(
@@ -130,7 +140,9 @@ def _frame(settings: Settings, url: str, clock: Clock) -> Frame:
     return Frame(clock, Live(), status)
 
 
-def _make(settings: Settings, dashboard: Callable[[Parts], App], stack: ExitStack, frame: Frame) -> App:
+def _make(
+    settings: Settings, dashboard: Callable[[Parts], App], stack: ExitStack, frame: Frame, alerts: Alerts | None
+) -> App:
     prices = catalogue().with_overrides(settings.prices)
     destinations = destinations_of(settings, prices, os.environ)
     engine = open_database(
@@ -146,11 +158,32 @@ def _make(settings: Settings, dashboard: Callable[[Parts], App], stack: ExitStac
     frame.status.ledger = ledger.health
     stack.enter_context(ledger)
     settle_interrupted(ledger, prices, frame.clock)
-    local = dashboard(_parts(engine, settings, frame))
+    parts = _parts(engine, settings, frame)
+    frame = stack.enter_context(_with_alerts(frame, parts, alerts))
+    local = dashboard(parts)
     learning = stack.enter_context(learned(RoutingRows(engine), settings.steps, frame.status.fault))
     app = assembled(settings, frame, Stores(ledger, engine, learning), prices, destinations, local=local)
     stack.callback(app.stop)
-    return with_lifespan(app, lambda: opened(destinations))
+    return with_lifespan(app, lambda: _open(destinations, app))
+
+
+@contextlib.asynccontextmanager
+async def _open(destinations: Destinations, app: GatewayApp) -> AsyncIterator[None]:
+    """While inside, calls can be sent, and answered here."""
+    async with closing(app.answers), opened(destinations):
+        yield
+
+
+@contextlib.contextmanager
+def _with_alerts(frame: Frame, parts: Parts, alerts: Alerts | None) -> Iterator[Frame]:
+    """The frame with whom alerts are given to; as it is where nothing is set, and nothing is started then."""
+    if alerts is None or parts.settings.alerts is None:
+        yield frame
+        return
+    with alerts(parts) as tells:
+        frame.status.alerts = tells.snapshot
+        # Budgets hand each threshold that was passed, and that nobody has told, to `frame.on_crossing`.
+        yield replace(frame, tells=tells, on_crossing=crossings_told(tells, frame.clock))
 
 
 def _parts(engine: Engine, settings: Settings, frame: Frame) -> Parts:

@@ -55,6 +55,7 @@ class Tap:
         content_type = first(reply.headers, b"content-type") or ""
         self.stream = "event-stream" in content_type
         self._meter: ReplyMeter | None = None
+        self._found: Metered | None = None
         try:
             self._decode = encodings.decoder(first(reply.headers, b"content-encoding"))
         except ValueError as error:
@@ -71,6 +72,7 @@ class Tap:
     def see(self, chunk: bytes) -> None:
         """Take in a chunk that is about to be passed on."""
         self.size += len(chunk)
+        self._found = None
         if self._meter is None:
             return
         try:
@@ -86,10 +88,10 @@ class Tap:
         if self._meter is None:
             return _NOTHING
         try:
-            return self._billing.named(self._meter.finish())
+            self._found = self._found or self._billing.named(self._meter.finish())
         except Exception as error:  # noqa: BLE001  # as above
             self._fail(error)
-            return _NOTHING
+        return self._found or _NOTHING
 
     def _fail(self, error: Exception) -> None:
         self._meter = None

@@ -9,7 +9,7 @@ import msgspec
 
 from underspend.core.call import Call
 from underspend.core.context import Context
-from underspend.core.money import Money, to_usd
+from underspend.core.money import PICO_PER_DOLLAR, Money
 from underspend.core.ports import Pricing
 from underspend.core.usage import Metered
 from underspend.gateway.books import Books
@@ -110,9 +110,13 @@ def _arm(arm: Arm) -> dict[str, str | None]:
 
 
 def _usd(money: Money) -> str:
-    return f"{to_usd(money):f}"
+    """An exact amount of dollars, as `core.money.to_usd` has it, without the detour by way of a Decimal."""
+    whole, part = divmod(abs(money), PICO_PER_DOLLAR)
+    return f"{'-' if money < 0 else ''}{whole}.{part:012d}".rstrip("0").rstrip(".")
 
 
 def _plain(text: str) -> bytes:
     """A text that can stand in a header, whatever it came from."""
+    if text.isascii() and text.isprintable():
+        return text.encode()
     return "".join(each if each.isascii() and each.isprintable() else "?" for each in text).encode()

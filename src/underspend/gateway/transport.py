@@ -41,8 +41,15 @@ class Request(Protocol):
 class Responder(Protocol):
     """Where the reply goes. Writes wait while the client reads slowly."""
 
-    started: bool
-    client_gone: bool
+    @property
+    def started(self) -> bool:
+        """Whether the status line was sent."""
+        ...
+
+    @property
+    def client_gone(self) -> bool:
+        """Whether the client has gone away."""
+        ...
 
     async def start(self, status: int, headers: RawHeaders) -> None:
         """Send the status line and headers."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cached_property
 
 from underspend.core.call import Block, Call
 from underspend.formats import task_asked
@@ -24,25 +25,41 @@ _LOOKS_A_SECOND = 10
 _MOST_SEEN = 20_000
 
 
-@dataclass(slots=True)
 class Shown:
-    """What a request shows, read once; it holds its text, and so lives no longer than the call."""
+    """What a request shows, read when first asked for; it holds its text, and so lives no longer than the call."""
 
-    asked: Told
-    reading: Reading
-    task: str
+    def __init__(self, message: MessagesRequest, call: Call) -> None:
+        self._message, self._who = message, call.identity
 
-    @classmethod
-    def of(cls, message: MessagesRequest, call: Call) -> Shown:
-        """What a request shows, and its class."""
-        asked = task_asked.of_messages(message, call.identity)
-        reading = read(asked.text)
-        return cls(asked, reading, class_of(asked, reading))
+    @cached_property
+    def _read(self) -> tuple[Told, Reading]:
+        asked = task_asked.of_messages(self._message, self._who)
+        return asked, read(asked.text)
 
-    @property
+    @cached_property
+    def task(self) -> str:
+        """Its class."""
+        return class_of(*self._read)
+
+    @cached_property
     def features(self) -> tuple[int, ...]:
         """All else that is known of it."""
-        return features_of(self.asked, self.reading)
+        return features_of(*self._read)
+
+
+class Pace:
+    """So many times a second at most."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._until = self._left = 0
+
+    def allows(self, now: int) -> bool:
+        """Whether there is time for one more, which is then taken; `now` in µs."""
+        if now >= self._until:
+            self._until, self._left = now + _SECOND, self._most
+        self._left -= 1
+        return self._left >= 0
 
 
 class Watching:
@@ -53,14 +70,7 @@ class Watching:
         self.calls: OrderedDict[str, None] = OrderedDict()
         self._sessions: OrderedDict[str, None] = OrderedDict()
         self._anatomist = Anatomist()
-        self._until = self._left = 0
-
-    def may_look(self, now: int) -> bool:
-        """Whether there is time for one more look."""
-        if now >= self._until:
-            self._until, self._left = now + _SECOND, _LOOKS_A_SECOND
-        self._left -= 1
-        return self._left >= 0
+        self.may_look = Pace(_LOOKS_A_SECOND).allows
 
     def key(self, asked: Asked) -> str:
         """The name of a call's slot; of one without a session its own id."""
@@ -88,7 +98,7 @@ class Watching:
         else:
             _note(self._sessions, key)
         blocks = call.blocks or self.blocks(asked)
-        shown = Shown.of(message, call)
+        shown = Shown(message, call)
         return replace(call, blocks=blocks, task=shown.task, features=shown.features), key
 
 

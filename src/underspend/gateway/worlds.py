@@ -19,6 +19,7 @@ from underspend.core.editing import apply
 from underspend.core.money import Money
 from underspend.core.plan import Plan
 from underspend.core.usage import Metered, Usage
+from underspend.gateway.ruler import Anchors, Ruler
 from underspend.pricing.catalogue import Catalogue
 from underspend.pricing.cost import cost
 from underspend.promptcache import Cache, Growing, Names, Settings, Split, settings_of
@@ -73,36 +74,70 @@ class Worlds:
         self._prices = prices
         self._ranks = {name: rank for rank, name in enumerate(strategies, start=1)}
         self._names = Names()
+        self._ruler = Ruler()
         self._worlds = [_World(0, len(strategies))]
 
     def warm(self, key: str, call: Call, now: int) -> tuple[int, int | None]:
         """The tokens of a prompt that the provider's cache should hold, and when they die (µs); (0, None) when cold."""
+        marks = _marks(call)
+        if not marks:
+            return 0, None
         real = self._worlds[-1]
         growing = real.prompt(key, self._names)
         growing.follow(call.blocks, self._settings(call))
-        top, until = real.cache.find(growing.prompt(_marks(call), self._minimum(call)), now)
+        top, until = real.cache.find(growing.prompt(marks, self._minimum(call)), now)
         return (growing.sizes[top], until) if top >= 0 else (0, None)
 
     def settle(self, key: str, plan: Plan, ended: Ended) -> tuple[Effect, ...]:
         """Take in how a call ended, in every world. The effects of strategies in order, without those that had none."""
         self._part(plan)
         self._forget_names()
-        real = self._worlds[-1]
-        total = self._follow(real, key, plan.call)
-        bounds = self._bounds(real, key, plan.call, total, ended)
-        costs: list[Money] = []
-        for world in self._worlds:
-            call = self._call(plan, world.last) if world is not real else plan.call
-            own = total if world is real else self._follow(world, key, call)
-            prompt = world.prompts[key].prompt(_marks(call), self._minimum(call))
-            split = world.cache.admit(prompt, ended.sent, at_least=bounds[0], at_most=bounds[1])
-            world.cache.began(split, ended.began)
-            costs.append(self._cost(ended, split, (own, total), call, plan.call))
+        calls = [self._call(plan, world.last) for world in self._worlds[:-1]]
+        costs = self._uncached(ended, calls, plan.call) or self._cached(key, ended, calls, plan.call)
         return tuple(
             Effect(strategy, costs[number - 1] - costs[number])
             for number in range(1, len(self._worlds))
             for strategy in [self._first_of(self._worlds[number])]
         )
+
+    def _cached(self, key: str, ended: Ended, calls: Sequence[Call], sent: Call) -> list[Money]:
+        """The bill of every world, each with what its cache holds; the last is the real one, with the call as sent."""
+        real = self._worlds[-1]
+        total = self._follow(real, key, sent)
+        bounds = self._bounds(real, key, sent, total, ended)
+        anchors: Anchors = ()
+        costs: list[Money] = []
+        # The real one first: the others are measured by its bill.
+        for world, call in zip(reversed(self._worlds), (sent, *reversed(calls)), strict=True):
+            if world is not real:
+                self._follow(world, key, call)
+            growing = world.prompts[key]
+            prompt = growing.prompt(_marks(call), self._minimum(call))
+            split = world.cache.admit(prompt, ended.sent, at_least=bounds[0], at_most=bounds[1])
+            world.cache.began(split, ended.began)
+            if world is real:
+                anchors = self._ruler.learn(growing, split, _billed(ended.metered))
+            costs.insert(0, self._cost(ended, (growing, split), anchors, call, sent))
+        return costs
+
+    def _uncached(self, ended: Ended, calls: Sequence[Call], sent: Call) -> list[Money]:
+        """The same of a call that asks for no caching in any world, so that no cache need be gone through; else [].
+
+        A call that asks for none neither reads nor writes: all of its prompt is fresh.
+        """
+        if any(_marks(call) for call in (*calls, sent)):
+            return []
+        billed, total, costs = _billed(ended.metered), _tokens(sent), list[Money]()
+        before: Call | None = None
+        for call in (*calls, sent):
+            if before is None or not _is_billed_alike(before, call):
+                own = total if call.blocks is sent.blocks else _tokens(call)
+                usage = Usage(input=billed.prompt * own // total, output=billed.output) if total else billed
+                costs.append(self._priced(ended, usage, call, sent))
+            else:
+                costs.append(costs[-1])
+            before = call
+        return costs
 
     def _first_of(self, world: _World) -> str:
         return next(name for name, rank in self._ranks.items() if rank == world.first)
@@ -145,22 +180,32 @@ class Worlds:
             return position, None
         return (-1, position) if read < ruled - slack else (-1, None)
 
-    def _cost(self, ended: Ended, split: Split, totals: tuple[int, int], call: Call, sent: Call) -> Money:
+    def _cost(self, ended: Ended, ruled: tuple[Growing, Split], anchors: Anchors, call: Call, sent: Call) -> Money:
         """A world's bill: the reply as it was, its prompt as this world's cache would have split it."""
+        growing, split = ruled
+        billed, total = _billed(ended.metered), anchors[-1][0]
+        if total:
+            own = growing.total
+            if own != total:  # edited: what is not known exactly is in proportion
+                anchors = ((own, billed.prompt * own // total),)
+            billed = self._ruler.measured(growing, split, anchors, billed.output)
+        return self._priced(ended, billed, call, sent)
+
+    def _priced(self, ended: Ended, usage: Usage, call: Call, sent: Call) -> Money:
+        """The reply as it was, billed for this usage, by the price list of the call's provider."""
         metered = ended.metered
-        own, total = totals
-        at = next((n for n, unit in enumerate(metered.units) if unit.billed and unit.usage.prompt), None)
+        at = _prompt_unit(metered)
         if at is None:
             return 0
         units = list(metered.units)
-        if total:
-            billed = units[at].usage
-            units[at] = replace(units[at], usage=_scaled(split, billed.prompt * own // total, own, billed.output))
+        if usage != units[at].usage:
+            units[at] = replace(units[at], usage=usage)
+            metered = replace(metered, units=tuple(units))
         model = call.model if (call.provider, call.model) != (sent.provider, sent.model) else None
-        # Another provider's world is billed by that provider's list.
-        provider = call.provider if call.provider != sent.provider else metered.provider
-        reply = replace(metered, units=tuple(units), provider=provider)
-        return cost(reply, at=ended.sent, catalogue=self._prices, model=model).total
+        if call.provider not in {sent.provider, metered.provider}:
+            # Another provider's world is billed by that provider's list.
+            metered = replace(metered, provider=call.provider)
+        return cost(metered, at=ended.sent, catalogue=self._prices, model=model).total
 
     def _settings(self, call: Call) -> Settings:
         listed = self._prices.find(call.model, provider=call.provider)
@@ -174,9 +219,18 @@ class Worlds:
         """Begin anew once too much is known: a gateway runs for months. Until caches are full again the bill rules."""
         if len(self._names) > _NAMES:
             self._names = Names()
+            self._ruler.clear()
             for world in self._worlds:
                 world.cache.clear()
                 world.prompts.clear()
+
+
+def _tokens(call: Call) -> int:
+    return sum([block.tokens for block in call.blocks])
+
+
+def _is_billed_alike(one: Call, other: Call) -> bool:
+    return (one.model, one.provider) == (other.model, other.provider) and one.blocks is other.blocks
 
 
 def _marks(call: Call) -> list[tuple[int, str]]:
@@ -189,10 +243,11 @@ def _marks(call: Call) -> list[tuple[int, str]]:
     return marks
 
 
-def _scaled(split: Split, prompt: int, total: int, output: int) -> Usage:
-    """A split of estimated tokens as one of billed tokens: shares of the prompt as it was counted."""
-    total = max(1, total)
-    read = split.cache_read * prompt // total
-    short = split.cache_write_5m * prompt // total
-    long = split.cache_write_1h * prompt // total
-    return Usage(prompt - read - short - long, short, long, read, output)
+def _prompt_unit(metered: Metered) -> int | None:
+    """Which unit of a reply is billed for its prompt."""
+    return next((n for n, unit in enumerate(metered.units) if unit.billed and unit.usage.prompt), None)
+
+
+def _billed(metered: Metered) -> Usage:
+    at = _prompt_unit(metered)
+    return Usage() if at is None else metered.units[at].usage

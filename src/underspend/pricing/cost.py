@@ -49,8 +49,8 @@ def cost(  # noqa: PLR0913  # each option is given by name and says one thing a 
     tiers = () if is_plain else _tiers(metered.speed, metered.service_tier, batch=batch)
     places = _places(metered.inference_geo, regional=regional) if metered.inference_geo or regional else ()
     prices = catalogue or shipped()
-    if not tiers and model is None and len(metered.units) == 1:
-        plain = _plain(metered, metered.units[0], at, prices, places)
+    if not tiers and len(metered.units) == 1:
+        plain = _plain(metered, metered.units[0], at, prices, places, model or metered.model)
         if plain is not None:
             return plain
     draft = _Draft(metered, prices, at, tiers, places, model)
@@ -61,14 +61,16 @@ def cost(  # noqa: PLR0913  # each option is given by name and says one thing a 
     return draft.bill()
 
 
-def _plain(metered: Metered, unit: Unit, at: int, prices: Catalogue, places: tuple[str, ...]) -> Bill | None:
+def _plain(  # noqa: PLR0913, PLR0917  # what `cost` was given
+    metered: Metered, unit: Unit, at: int, prices: Catalogue, places: tuple[str, ...], name: str | None
+) -> Bill | None:
     """The bill of a reply that is one unit at a list price, as nearly all are; None where there is more to say.
 
     The same as `_Draft` makes of it, without the detours: a history holds years of these.
     """
-    if metered.model is None or unit.model not in {None, metered.model} or not unit.billed:
+    if name is None or metered.model is None or unit.model not in {None, metered.model} or not unit.billed:
         return None
-    found = prices.resolve(metered.model, provider=metered.provider)
+    found = prices.resolve(name, provider=metered.provider)
     if found is None or found.name.notes or _is_special(metered, found.model, places):
         return None
     usage, model, kind = unit.usage, found.model.id, unit.kind

@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping
 
 from underspend.core.call import BillingMode
+from underspend.core.evidence import Evidence
 from underspend.core.money import Money
+from underspend.core.reply import Outcome
 from underspend.core.usage import Usage
 from underspend.reports.filters import MODEL, PROJECT
 from underspend.stores.schema import LANE_TOKENS, calls
@@ -66,6 +68,16 @@ class Entry:
     def saved(self) -> Money:
         """What it would have cost without us, less what it did cost."""
         return self.without_us - self.paid
+
+    @property
+    def answered(self) -> bool:
+        """Whether it got its reply from us: nothing was sent, and nothing billed."""
+        return self.outcome == Outcome.ANSWERED.value
+
+    @property
+    def guessed(self) -> bool:
+        """Whether `paid` is an estimate. Of a call that was answered here only `without_us` is."""
+        return self.evidence == Evidence.ESTIMATED.value and not self.answered
 
     @property
     def on_plan(self) -> bool:

@@ -99,6 +99,9 @@ def how_we_know(call: Entry) -> str:
         return "Still open: nothing is known of its cost yet."
     if call.evidence is None:
         return "No usage was reported, so nothing was billed as far as we know."
+    if call.answered:
+        sentence = "Answered here, with a reply that was kept: nothing was sent, and nothing billed."
+        return f"{sentence} Without us it would have cost at least as much as said, by estimate."
     said = {
         Evidence.BILLED: "From the usage the provider reported in full, at the dated price list.",
         Evidence.MEASURED: "From two real worlds compared.",

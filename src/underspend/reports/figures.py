@@ -108,6 +108,12 @@ def short(name: str | None) -> str:
     return name[:_SHORT_ID] if name else NONE
 
 
+def answered(sums: Sums) -> str:
+    """The calls that were answered here, and what that spared at the least, as the start of a sentence."""
+    calls = f"{sums.answered:,} call{'s' if sums.answered != 1 else ''} got a kept reply, at no cost"
+    return f"{calls}; the provider would have billed {money.show(sums.spared)} at the least (estimated)"
+
+
 def edit(name: str, detail: str | None) -> str:
     """What an edit does: in its own words where it has some ("model → claude-haiku-5-5"), else "drop blocks"."""
     return detail or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()

@@ -98,6 +98,8 @@ def sums_shape(sums: Sums) -> Shape:
         "unpriced_calls": sums.unpriced,
         "estimated_calls": sums.estimated,
         "failed_calls": sums.failed,
+        "answered_calls": sums.answered,
+        "answered_without_us_usd": usd(sums.spared),
         "web_searches": sums.web_searches,
         "thinking_tokens": sums.thinking,
         "tokens": usage_shape(sums.tokens),

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, case, func, or_
+from sqlalchemy import ColumnElement, RowMapping, and_, case, func, not_, or_
 
 from underspend.core.call import BillingMode
 from underspend.core.evidence import Evidence
 from underspend.core.money import Money
+from underspend.core.reply import Outcome
 from underspend.core.usage import Lane, Usage
 from underspend.reports.lanes import EXTRA
 from underspend.stores.schema import LANE_COSTS, LANE_TOKENS, calls
@@ -26,6 +27,7 @@ class Sums:
     `lanes` gives the dollars by lane and of `extra`; `evidence` the dollars by how they are known; `plan` is the part
     of `paid` made with a subscription: what it would cost at API prices, not an invoice. `unpriced` counts calls of
     which some part has no known price, so that `paid` is too low by it; `estimated` those known only by estimate.
+    `answered` counts calls that got a kept reply, at no cost; they would have cost `spared` at the least.
     """
 
     calls: int = 0
@@ -39,6 +41,8 @@ class Sums:
     unpriced: int = 0
     estimated: int = 0
     failed: int = 0
+    answered: int = 0
+    spared: Money = 0
     lanes: Mapping[str, Money] = field(default_factory=dict)
     evidence: Mapping[str, Money] = field(default_factory=dict)
 
@@ -76,6 +80,7 @@ def columns() -> list[ColumnElement[Any]]:
     unpriced = and_(c.unpriced.is_not(None), c.unpriced != "")
     on_plan = c.billing == BillingMode.OAUTH.value
     failed = or_(c.status >= 400, c.outcome == "unreachable")  # noqa: PLR2004  # HTTP's own border
+    answered = func.coalesce(c.outcome, "") == Outcome.ANSWERED.value
     found: list[ColumnElement[Any]] = [func.count(c.id).label("calls")]
     found += [_sum(c[name], name) for name in (*LANE_TOKENS, "thinking_tokens", "web_searches")]
     found += [_sum(c[name], name) for name in (*LANE_COSTS, "extra_pico", "cost_pico", "without_us_pico")]
@@ -84,8 +89,10 @@ def columns() -> list[ColumnElement[Any]]:
         _sum(case((on_plan, c.cost_pico), else_=0), "plan"),
         _sum(case((on_plan, 1), else_=0), "plan_calls"),
         _sum(case((unpriced, 1), else_=0), "unpriced"),
-        _sum(case((c.evidence == Evidence.ESTIMATED.value, 1), else_=0), "estimated"),
+        _sum(case((and_(c.evidence == Evidence.ESTIMATED.value, not_(answered)), 1), else_=0), "estimated"),
         _sum(case((failed, 1), else_=0), "failed"),
+        _sum(case((answered, 1), else_=0), "answered"),
+        _sum(case((answered, c.without_us_pico), else_=0), "spared"),
     ]
     return found
 
@@ -111,6 +118,8 @@ def read(row: RowMapping) -> Sums:
         unpriced=whole["unpriced"],
         estimated=whole["estimated"],
         failed=whole["failed"],
+        answered=whole["answered"],
+        spared=whole["spared"],
         lanes=dict(zip(COST_LANES, lanes, strict=True)),
         evidence={each.value: whole[f"is_{each}"] for each in Evidence},
     )

@@ -58,7 +58,7 @@ _ERRANDS = tuple((name, signs("errand", name)) for name in ("fix", "test", "refa
 
 
 def _by_role(asked: Asked, reading: Reading) -> str:
-    if asked.role is Role.COMPACTION or any(phrase in reading.text for phrase in _COMPACTION.phrases):
+    if asked.role is Role.COMPACTION or _COMPACTION.is_said(reading):
         return "compaction"
     if asked.role is Role.SUBAGENT or asked.agent_type:
         named = _TYPE.sub("-", (asked.agent_type or "").lower()).strip("-")[:_TYPE_CHARS]
@@ -78,7 +78,7 @@ def _is_title(asked: Asked, reading: Reading) -> bool:
     if any(phrase in system for phrase in _TITLE.phrases):
         return True
     alone = not asked.tools and asked.turns <= 1 and "conversation" in reading.ends
-    return alone and any(phrase in reading.text for phrase in _TITLE.phrases)
+    return alone and _TITLE.is_said(reading)
 
 
 def _function_calling(asked: Asked, reading: Reading) -> str:
@@ -93,10 +93,9 @@ _SIGNATURE = re.compile(r"\bdef \w+ ?\([^()]*\)[^:()]{0,80}:$")
 
 
 def _exercise(_: Asked, reading: Reading) -> str:
-    if _STARTER.found(reading) or _SIGNATURE.search(reading.text):
+    if _STARTER.found(reading) or ("def " in reading.text and _SIGNATURE.search(reading.text)):
         return "code-generation/signature"
-    found = sum([phrase in reading.text for phrase in _EXERCISE.phrases])
-    return "code-generation/program" if found > 1 else ""
+    return "code-generation/program" if _EXERCISE.said(reading) > 1 else ""
 
 
 _FIRST = (" a. ", " a) ", "(a) ", " a: ", " a.", " a)")
@@ -174,8 +173,10 @@ def _maths(asked: Asked, reading: Reading) -> str:
     asks = _AMOUNT.found(reading)
     if formal > 1 or (formal and asks):
         return "maths/formal"
+    if not asks:
+        return ""
     figures = sum([token.isdigit() or token in _FIGURES for token in reading.tokens])
-    return "maths/word-problem" if figures > 1 and asks else ""
+    return "maths/word-problem" if figures > 1 else ""
 
 
 _IN_WORDS = tuple((name, signs(name)) for name in ("reasoning", "analysis", "writing"))

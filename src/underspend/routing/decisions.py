@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from underspend.core.call import BillingMode, Call, Role
 from underspend.core.money import Money, show
-from underspend.routing.beliefs import Arm
+from underspend.routing.beliefs import Arm, Belief
 
 TIERS = ("cheap", "standard", "best")
 _EFFORTS = frozenset({"low", "medium", "high", "xhigh", "max"})
@@ -86,6 +87,19 @@ class Candidate:
     results: float = 0
     why_not: str = ""
 
+    @classmethod
+    def of(cls, arm: Arm, held: Belief, *, cost: Money, loss: Money, why_not: str) -> Candidate:
+        """An arm of which this is believed."""
+        return cls(
+            arm=arm,
+            quality=held.quality,
+            quality_low=held.quality_low,
+            cost=cost,
+            loss=loss,
+            results=held.results,
+            why_not=why_not,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
@@ -131,6 +145,7 @@ def classes_of(call: Call) -> tuple[str, str]:
     return task, task.partition("/")[0]
 
 
+@lru_cache(maxsize=512)
 def arm_of(said: str, provider: str = "anthropic") -> Arm:
     """An arm from `model`, `model@effort` or `provider:model@effort`."""
     name, _, effort = said.rpartition("@") if said.rpartition("@")[2] in _EFFORTS else (said, "", "")

@@ -78,6 +78,9 @@ class Knowledge:
     def belief(self, task: str, features: tuple[int, ...], arm: Arm) -> Belief:
         """What is believed of an arm for a task: by its class, and by its features where they are of use there."""
         task = self._known(task)
+        contest = self.contests.get(task)
+        if contest is None or not contest.won:
+            return self.statistics.belief(task, arm)
         return self.statistics.belief(task, arm, self._qualities(task, features, (arm,))[0])
 
     def score(self, task: str, features: tuple[int, ...], arm: Arm, instead_of: Arm) -> float:

@@ -75,6 +75,7 @@ class Tally:
 
 
 _NONE: Final = Tally()
+_MOST_HELD: Final = 4_096
 
 
 @dataclass(slots=True)
@@ -82,15 +83,20 @@ class Statistics:
     """Tallies per arm and class, its coarse class and all."""
 
     tallies: dict[tuple[str, Arm], Tally] = field(default_factory=dict)
+    added: int = field(default=0, compare=False, repr=False)
+    _held: dict[tuple[str, Arm], tuple[int, Belief]] = field(default_factory=dict, compare=False, repr=False)
+    """Beliefs by class alone, each with how much was added when it was formed: it holds until more is."""
 
     def add(self, task: str, arm: Arm, quality: float, cost: Money, weight: float = 1.0) -> None:
         """Count a result for its class, its coarse class and all."""
         for level in dict.fromkeys((task, _level(task), EVERYTHING)):
             self.tallies.setdefault((level, arm), Tally()).add(quality, cost, weight)
+        self.added += 1
 
     def forget(self, arm: Arm) -> None:
         """Drop all results of an arm."""
         self.tallies = {key: tally for key, tally in self.tallies.items() if key[1] != arm}
+        self.added += 1
 
     def rate(self, task: str, arm: Arm) -> float:
         """The expected quality of an arm in a class, strictly between 0 and 1."""
@@ -156,7 +162,23 @@ class Statistics:
 
         The lower end is that of Wilson's interval at 90 %, one-sided, with what the class leans on counted as results.
         """
-        rate = self.rate(task, arm) if quality is None else quality
+        if quality is not None:
+            return self._formed(task, arm, quality)
+        added = self.added  # results are added by another thread
+        at, held = self._held.get((task, arm), (-1, None))
+        if held is None or at != added:
+            held = self._formed(task, arm, self.rate(task, arm))
+            if len(self._held) >= _MOST_HELD:
+                self._held.clear()
+            self._held[task, arm] = added, held
+        return held
+
+    @property
+    def kept_beliefs(self) -> int:
+        """How many beliefs are kept."""
+        return len(self._held)
+
+    def _formed(self, task: str, arm: Arm, rate: float) -> Belief:
         results = self.results(task, arm)
         return Belief(
             quality=rate,
@@ -173,6 +195,7 @@ class Statistics:
     def load(self, level: str, arm: Arm, sums: tuple[float, ...]) -> None:
         """Put a tally back as `rows` gave it."""
         self.tallies[(level, arm)] = Tally(*sums)
+        self.added += 1
 
 
 def _level(task: str) -> str:

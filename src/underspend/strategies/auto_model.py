@@ -98,7 +98,7 @@ class AutoModel(Strategy):
             return None
         home = self._home(call)
         said = rule.to if rule else next((self.tasks[name] for name in classes_of(call) if name in self.tasks), None)
-        slot, is_open = ctx.slot, is_auto or rule is not None or self._is_opened(call)
+        slot, is_open = ctx.slot, is_auto or rule is not None or self.is_opened(call)
         is_away = slot is not None and slot.model != slot.asked
         if not (is_auto or is_away) and not self.is_acting:
             watching = _Choice(self, call, ctx, home, home)
@@ -140,7 +140,8 @@ class AutoModel(Strategy):
         """What the client or else the user prefers."""
         return Preference(call.preference) if call.preference in set(Preference) else self.preference
 
-    def _is_opened(self, call: Call) -> bool:
+    def is_opened(self, call: Call) -> bool:
+        """Whether the user lets the model that such a call names be left."""
         return not {call.identity.role.value, call.identity.agent_type}.isdisjoint(self.route_pinned)
 
     def _home(self, call: Call) -> Arm:
@@ -155,8 +156,10 @@ class AutoModel(Strategy):
         if slot is not None:
             is_own = slot.asked == call.model or slot.model != slot.asked
             return Arm(slot.model, slot.effort, slot.provider) if is_own else home
+        if not ctx.conversation.calls:
+            return home
         ours = [*self.arms(), *(arm for rule in self.rules for arm in self.arms(rule.to))]
-        return next((arm for arm in ours if ctx.conversation.calls and arm.model == ctx.conversation.model), home)
+        return next((arm for arm in ours if arm.model == ctx.conversation.model), home)
 
 
 def _edits(routing: Routing, call: Call) -> Iterator[Edit]:
@@ -173,6 +176,7 @@ class _Choice:
         self._router, self._call, self._ctx = router, call, ctx
         self._home, self._current = home, current
         self._knowing, self._asked = cast("Knowing | None", ctx.knowing), capabilities(home.model, home.provider)
+        self._prices: dict[tuple[Arm, Outlook, int | None], Money | None] = {}
 
     @cached_property
     def _foreign(self) -> tuple[int, bool]:
@@ -318,21 +322,13 @@ class _Choice:
         """What is expected of an arm from here to the slot's end; `why_not` only where it cannot take the call."""
         problem = self._problem_of(arm)
         outlook = Outlook.of(self._call, self._ctx.conversation, self._ctx.habits)
-        listed, once = self._listed(arm, outlook), replace(outlook, calls=1)
+        listed, once = self._listed(arm, outlook), Outlook(1, outlook.growth, outlook.output)
         first = self._listed(arm, once)
         here_first = self._listed(self._current, once, warm=may_be_warm(self._call, self._ctx, self._router.sees_all))
         if listed is None or first is None or here_first is None:
             return Candidate(arm=arm, why_not=problem or "its price is not known")
-        held = self._belief(arm)
-        return Candidate(
-            arm=arm,
-            quality=held.quality,
-            quality_low=held.quality_low,
-            cost=self._measured(arm, listed, outlook),
-            loss=max(0, first - here_first),
-            results=held.results,
-            why_not=problem,
-        )
+        cost, loss = self._measured(arm, listed, outlook), max(0, first - here_first)
+        return Candidate.of(arm, self._belief(arm), cost=cost, loss=loss, why_not=problem)
 
     def _measured(self, arm: Arm, listed: Money, outlook: Outlook) -> Money:
         """By what a task of the class has cost on both arms; what is written anew, and work done twice, on top."""
@@ -352,17 +348,20 @@ class _Choice:
 
     def _listed(self, arm: Arm, outlook: Outlook, *, warm: int | None = None) -> Money | None:
         """The calls ahead by the price list, at the length the prompt will have; None where it has no price."""
+        key = arm, outlook, warm
+        if key in self._prices:
+            return self._prices[key]
         call, ctx, is_here = self._call, self._ctx, arm == self._current
         prompt = self._tokens(arm, call.prompt_tokens - (0 if is_here else self._foreign[0]))
         if warm is None:
             warm = ctx.conversation.warm_tokens if is_here else 0
         grown = prompt + self._tokens(arm, outlook.growth * outlook.calls)
         rates = ctx.rates(replace(call, model=arm.model, provider=arm.provider, prompt_tokens=grown))
-        if rates is None:
-            return None
         ahead = Outlook(outlook.calls, self._tokens(arm, outlook.growth), self._tokens(arm, outlook.output))
         caches = self._is_cached and prompt >= ctx.pricing.cache_minimum(arm.model)
-        return cost_of(call, Load(prompt, min(self._tokens(arm, warm), prompt), caches), rates, ahead)
+        load = Load(prompt, min(self._tokens(arm, warm), prompt), caches)
+        self._prices[key] = cost_of(call, load, rates, ahead) if rates is not None else None
+        return self._prices[key]
 
     def _problem_of(self, arm: Arm) -> str:
         """Why an arm cannot take the call; "" where it can."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from underspend.audit.findings import Ranked
+from underspend.audit.gateway_side import rows_of_both_sides
 from underspend.audit.totals import Totals
 from underspend.audit.whole import Audit
 from underspend.core.advisor import Urgency
@@ -91,6 +92,7 @@ def _parts(report: Audit) -> Iterable[Markup]:
     yield _groups(report, "by_session")
     yield from _day(report)
     yield from _reconciliation(report)
+    yield from _gateway(report)
 
 
 def _top(report: Audit) -> Markup:
@@ -293,6 +295,21 @@ def _reconciliation(report: Audit) -> Iterable[Markup]:
     if rows:
         names = ["Session", "What its transcript lacks", "Calls", "Dollars"]
         yield _panel("Against Claude Code's own totals", _table(names, rows, figures_from=2))
+
+
+def _gateway(report: Audit) -> Iterable[Markup]:
+    if report.gateway is None:
+        return
+    names = ["Where", "Replies", "Transcripts", "Gateway"]
+    rows: list[list[Markup | str]] = [
+        [
+            row.where,
+            f"{row.calls:,}",
+            *(show(each) if each is not None else "" for each in (row.transcripts, row.gateway)),
+        ]
+        for row in rows_of_both_sides(report.gateway)
+    ]
+    yield _panel("Transcripts and the gateway's ledger, each reply once", _table(names, rows))
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[Markup | str]], *, figures_from: int = 1) -> Markup:

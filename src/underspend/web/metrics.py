@@ -67,6 +67,17 @@ def _gateway(status: dict[str, Any]) -> list[str]:
             "Faults of our own that calls went on in spite of.",
             [({"component": name}, str(count)) for name, count in faults.items()],
         ),
+        _family(
+            "alerts_total",
+            "counter",
+            "Alerts by place and what became of them.",
+            [
+                ({"place": place["name"], "state": state}, str(place[state]))
+                for place in (status.get("alerts") or {}).get("places") or ()
+                for state in ("sent", "failed", "dropped")
+            ],
+        ),
+        _family("pauses", "gauge", "Pauses in force.", [({}, str(len(status.get("pauses") or ())))]),
         _family("in_flight", "gauge", "Calls under way.", [({}, str(status.get("in_flight") or 0))]),
         _family("ledger_waiting", "gauge", "Records not yet in the ledger.", [({}, str(ledger.get("waiting") or 0))]),
         _family("uptime_seconds", "gauge", "Since the gateway started.", [({}, str(status.get("uptime_s") or 0))]),

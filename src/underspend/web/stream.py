@@ -101,6 +101,8 @@ def ending(call: Entry) -> str:
     """How the call ended, where that was not as it should."""
     if call.state == OPEN:
         return "open"
+    if call.answered:
+        return "from the cache"
     if call.outcome not in (None, "ok"):
         return f"{call.outcome} {call.status}" if call.outcome == "error" and call.status else str(call.outcome)
-    return "estimated" if call.evidence == "estimated" else ""
+    return "estimated" if call.guessed else ""

@@ -106,3 +106,12 @@ def test_since_counts_later_calls_and_replays_all(engine):
 
 def test_an_empty_ledger(engine):
     assert ledger_traffic(engine).calls == []
+
+
+def test_what_was_answered_here_never_reached_the_provider_and_is_left_out(engine):
+    two_calls(engine)
+    before = ledger_traffic(engine)
+    add_call(engine, "hit", AT, outcome="answered", evidence="estimated", without_us_pico=9)
+    after = ledger_traffic(engine)
+    assert (after.recorded, len(after.calls)) == (before.recorded, len(before.calls))
+    assert after.apart == before.apart

@@ -172,6 +172,17 @@ def test_the_same_is_held_back_before_any_queue_and_counted():
     assert sender.sent[1].again == 999
 
 
+def test_the_latest_that_was_told_is_known_newest_first_and_repetitions_are_not(tmp_path):
+    record = Record(tmp_path)
+    with Deliveries([place(Sends())], Clock(), record=record) as deliveries:
+        for subject in ("a", "b", "a"):
+            deliveries.tell(alert(subject))
+        assert [each["subject"] for each in deliveries.snapshot()["recent"]] == ["b", "a"]
+    with Deliveries([place(Sends(), name="p"), place(Sends(), name="q")], Clock(), record=record) as deliveries:
+        deliveries.tell(alert("c"))
+        assert [each["subject"] for each in deliveries.snapshot()["recent"]] == ["c", "b", "a"]
+
+
 def test_more_than_the_hourly_bound_is_counted():
     with Deliveries([place(Sends())], Clock(), quiet=Quiet(most_per_hour=3)) as deliveries:
         for number in range(10):

@@ -1,5 +1,8 @@
-from reports.audit.reports import report, rich_report
+from dataclasses import replace
+
+from reports.audit.reports import report
 from underspend.audit.explain_diff import Difference, Explained
+from underspend.audit.gateway_side import BothSides, Only
 from underspend.reports.audit import sections
 
 
@@ -29,11 +32,6 @@ def test_questions():
 def test_the_day():
     made = text(sections.day(report()))
     assert "00:00–00:30  reading code" in made
-
-
-def test_blocks_are_shown_where_a_subscription_pays():
-    assert text(sections.blocks(report())) == ""
-    assert "2026-11-21 00:00" in text(sections.blocks(rich_report()))
 
 
 def test_trends_without_two_weeks():
@@ -66,3 +64,22 @@ def test_a_comparison_fully_explained_and_one_that_is_not():
     made = text(sections.difference(odd))
     assert "Not explained: −$1.00" in made
     assert "Tokens are equal" not in made
+
+
+def test_the_gateway_beside_the_transcripts():
+    sides = BothSides(
+        since=1,
+        both=2,
+        transcripts=10**12,
+        gateway=2 * 10**12,
+        before=Only(what="before the gateway's first call", calls=0, cost=0),
+        past=Only(what="past the gateway", calls=3, cost=10**12),
+        only_gateway=(Only(what="replies cut before their end", calls=1, cost=10**11, estimated=10**11),),
+    )
+    made = text(sections.gateway(replace(report(), gateway=sides)))
+    assert "only in transcripts: past the gateway" in made
+    assert "before the gateway" not in made
+    assert "only in the gateway: replies cut before their end (estimated)" in made
+    assert made.split("total")[1].split()[:3] == ["6", "$2.00", "$2.10"]
+    assert "$0.100 that only the gateway saw was billed too" in made
+    assert text(sections.gateway(report())) == ""

@@ -251,3 +251,29 @@ def test_no_answer_crosses_tenants_or_frames_or_particulars(known, asked):
             assert found.score <= MILLION
 
     run(work)
+
+
+def test_a_refreshed_answer_takes_the_place_of_a_learned_one_and_of_no_curated_one():
+    async def work(faq):
+        first = await learn(faq)
+        other = replace(REPLY, body=anthropic_stream() + b"\n")
+        about = {"tenant": "one", "ttl": HOUR, "now": 1, "clears": await faq.store.clears()}
+        asked = ask("How do I reset my password?")
+        assert await faq.learn(asked, other, **about) is None
+        second = await faq.learn(asked, other, instead=True, **about)
+        assert second not in {None, first}
+        assert [entry.id for entry in await faq.store.entries()] == [second]
+        mine = FaqEntry(
+            id="mine",
+            tenant="one",
+            frame=b"",
+            question="How do I pay?",
+            answer=b"By card.",
+            curated=True,
+            made_at=0,
+            expires_at=0,
+        )
+        await faq.store.add(mine, await faq.store.clears())
+        assert await faq.learn(ask("How do I pay?"), other, instead=True, **about) is None
+
+    run(work)

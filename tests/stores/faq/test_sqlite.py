@@ -158,3 +158,15 @@ def test_learned_entries_and_hits_are_let_go_of_in_time(store, monkeypatch):
 
 def test_names_differ():
     assert len({new_entry_id() for _ in range(100)}) == 100
+
+
+def test_what_was_learned_can_be_forgotten_and_what_was_curated_stays(store):
+    async def work():
+        await store.add(ENTRY, 0)
+        await store.add(replace(ENTRY, id="e2", curated=True), 0)
+        assert await store.forget_learned() == 1
+        assert [entry.id for entry in await store.entries()] == ["e2"]
+        assert not await store.add(replace(ENTRY, id="e3"), 0), "its call was asked before the clear"
+        assert await store.add(replace(ENTRY, id="e4"), await store.clears())
+
+    asyncio.run(work())

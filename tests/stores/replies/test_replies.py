@@ -215,10 +215,17 @@ asyncio.run(work(sys.argv[1], sys.argv[2], sys.argv[4]))
 """
 
 
+async def emptied(where):
+    async with store_of("redis", Path(), where):
+        pass
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
 def test_processes_that_keep_and_clear_at_once_never_find_a_stale_reply(kind, tmp_path, redis):
     where = str(tmp_path / "shared") if kind == "sqlite" else redis
     tests = str(Path(__file__).parents[2])
+    if kind == "redis":  # what other tests left has other tags
+        asyncio.run(emptied(where))
     hammers = [
         subprocess.Popen([sys.executable, "-c", HAMMER, kind, where, tests, str(n)], stdout=subprocess.PIPE)
         for n in range(3)

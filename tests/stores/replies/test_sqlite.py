@@ -55,6 +55,23 @@ def test_a_clear_in_one_process_holds_in_another_at_once(file):
     run(work)
 
 
+def test_a_clear_by_a_program_that_ends_holds_in_one_that_goes_on(file):
+    """The program that ends thinks it is the last to use the file, where the other's locks were dropped."""
+    clearer = OPENER.replace("asyncio.run(", "store = ").replace(".close())", "")
+    clearer += "\nasync def work():\n    print(await store.clear('t'))\n    await store.close()\nasyncio.run(work())\n"
+
+    async def work():
+        store = SqliteReplies(file, 1000)
+        await store.put(row(tags="t"), 0)
+        for cleared in ("1", "0"):
+            done = subprocess.run([sys.executable, "-c", clearer, str(file)], capture_output=True, text=True)
+            assert (done.returncode, done.stdout.strip()) == (0, cleared), done.stderr
+            assert (await store.get(row().key, "one", 0)).row is None
+        await store.close()
+
+    run(work)
+
+
 def test_processes_may_open_it_at_once(file):
     openers = [subprocess.Popen([sys.executable, "-c", OPENER, str(file)]) for _ in range(4)]
     assert [opener.wait(60) for opener in openers] == [0] * 4

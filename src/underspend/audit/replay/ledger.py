@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 
 from underspend.audit.ledger_join import TRANSCRIPT
 from underspend.audit.prediction_steps import Step
@@ -22,6 +22,7 @@ from underspend.audit.replay.traffic import Traffic, traffic_of
 from underspend.audit.replay.undisturbed import undisturbed
 from underspend.core.call import Block, Call, Identity, Role, Section
 from underspend.core.history import Answered, Place, Timeline
+from underspend.core.reply import Outcome
 from underspend.core.usage import Metered, Unit, Usage
 from underspend.formats.tool_uses import verb_of
 from underspend.pricing.catalogue import Catalogue, catalogue
@@ -62,11 +63,12 @@ def ledger_traffic(engine: Engine, prices: Catalogue | None = None, *, since: in
 
 
 def _rows(connection: Connection) -> Sequence[Any]:
-    """The gateway's settled message calls with what they were billed, the oldest first."""
+    """The gateway's settled message calls with what they were billed, the oldest first; without those answered here."""
     query = (
         select(calls, prompts.c.digests, prompts.c.breakpoints)
         .join_from(calls, prompts, prompts.c.call_id == calls.c.id, isouter=True)
         .where(calls.c.endpoint != TRANSCRIPT, calls.c.state == "settled")
+        .where(func.coalesce(calls.c.outcome, "") != Outcome.ANSWERED.value)
         .order_by(calls.c.started_at, calls.c.id)
     )
     return connection.execute(query).all()

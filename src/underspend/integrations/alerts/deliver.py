@@ -20,10 +20,11 @@ from underspend.core.errors import ConfigError
 from underspend.core.ports import Clock
 from underspend.integrations.alerts.places import Place
 from underspend.integrations.alerts.record import Record, Sent, State
-from underspend.integrations.alerts.sending import NotSentError
+from underspend.integrations.alerts.sending import NotSentError, shape
 
 _QUEUE = 100
 _CLOSE_SECONDS = 3.0
+_RECENT = 50
 
 Fault = Callable[[str, str], None]
 
@@ -195,6 +196,7 @@ class Deliveries:
     ) -> None:
         self._told = Told(quiet or Quiet())
         self._held = dict.fromkeys((Decision.QUIET, Decision.FLOOD), 0)
+        self._recent: deque[Alert] = deque(maxlen=_RECENT)
         self._lock = threading.Lock()
         self._clock = clock
         self._record = record
@@ -204,7 +206,9 @@ class Deliveries:
     def __enter__(self) -> Self:
         """Start the threads. What was told before is remembered, so that a restart repeats nothing."""
         if self._record is not None:
-            self._told.remember(_told(self._record.read()))
+            before = {alert.id: alert for alert in _told(self._record.read())}
+            self._told.remember(before.values())
+            self._recent.extend(before.values())
         for line in self._lines:
             line.start()
         return self
@@ -225,13 +229,17 @@ class Deliveries:
             if decision is not Decision.TELL:
                 self._held[decision] += 1
                 return
+            self._recent.append(made)
         for line in self._lines:
             if line.place.said.wants(made):
                 line.put(made)
 
     def snapshot(self) -> dict[str, object]:
-        """How it goes, as JSON-ready values: each place, and what was held back as said before or as too many."""
+        """How it goes, as JSON-ready values: the latest alerts, each place, and how many were held back and why."""
+        with self._lock:
+            recent = [shape(alert) for alert in reversed(self._recent)]
         return {
+            "recent": recent,
             "places": [asdict(line.health()) for line in self._lines],
             "held_back": self._held[Decision.QUIET],
             "too_many": self._held[Decision.FLOOD],

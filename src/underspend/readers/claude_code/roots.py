@@ -25,14 +25,25 @@ def default_roots(environ: Mapping[str, str], platform: str) -> list[Path]:
 
     `$CLAUDE_CONFIG_DIR` may name several, divided by commas, and then stands for all but Claude Desktop's.
     """
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
-    named = [part.strip() for part in environ.get("CLAUDE_CONFIG_DIR", "").split(",") if part.strip()]
-    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    found = [Path(part).expanduser() for part in named] or [config / "claude", home / ".claude"]
+    home = home_of(environ)
+    found = config_folders(environ)
     desktop = home.joinpath(*_DESKTOP.get(platform, _DESKTOP_ELSEWHERE)) / _AGENT_SESSIONS
     if desktop.is_dir():
         found.extend(sorted(_projects_below(desktop)))
     return [path for path in dict.fromkeys(found) if path.exists()]
+
+
+def home_of(environ: Mapping[str, str]) -> Path:
+    """The user's home folder."""
+    return Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
+
+
+def config_folders(environ: Mapping[str, str]) -> list[Path]:
+    """Claude Code's own folders, whether they exist or not."""
+    named = [part.strip() for part in environ.get("CLAUDE_CONFIG_DIR", "").split(",") if part.strip()]
+    home = home_of(environ)
+    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return [Path(part).expanduser() for part in named] or [config / "claude", home / ".claude"]
 
 
 def _projects_below(folder: Path) -> Iterator[Path]:

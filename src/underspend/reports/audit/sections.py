@@ -128,36 +128,6 @@ def day(report: Audit) -> Lines:
     yield from grid(columns, rows, footer=[*footer, show(sum(each.cost for each in report.timeline))])
 
 
-def blocks(report: Audit) -> Lines:
-    """The five-hour blocks, where a subscription pays: the dearest and the newest."""
-    if not report.paying.plan.is_subscription or not report.blocks:
-        return
-    yield from heading("Five-hour blocks")
-    dearest = sorted(report.blocks, key=lambda each: -each.cost)[:_FEW]
-    chosen = sorted({*dearest, report.blocks[-1]}, key=lambda each: each.since)
-    most = max(each.cost for each in report.blocks)
-    rows = [
-        [
-            f"{report.days.clock(each.since):%Y-%m-%d %H:%M}",
-            f"{each.calls:,}",
-            figures.tokens(each.tokens),
-            show(each.cost),
-            figures.share(each.cost, most),
-        ]
-        for each in chosen
-    ]
-    columns = [
-        ("block from", "l"),
-        ("replies", "r"),
-        ("tokens", "r"),
-        ("API-equivalent", "r"),
-        ("of your dearest", "r"),
-    ]
-    yield from grid(columns, rows)
-    said = "Quota shares are not in transcripts: only Claude Code's status line and the gateway see them."
-    yield from prose(said, style=QUIET)
-
-
 def trends(report: Audit) -> Lines:
     """Week against week with causes of a rise, and the month's forecast."""
     found, ahead = report.trend, report.forecast
@@ -196,6 +166,28 @@ def reconciliation(report: Audit) -> Lines:
         for name in sorted(dollars, key=lambda name: -abs(dollars[name]))
     ]
     yield from grid([("what the transcripts lack", "l"), ("calls", "r"), ("dollars", "r")], rows)
+
+
+def gateway(report: Audit) -> Lines:
+    """The gateway's ledger beside the transcripts."""
+    found = report.gateway
+    if found is None:
+        return
+    from underspend.audit.gateway_side import rows_of_both_sides
+
+    yield from heading("Transcripts and the gateway's ledger, each reply once")
+    made = rows_of_both_sides(found)
+    rows = [
+        [row.where, f"{row.calls:,}", *("·" if each is None else show(each) for each in (row.transcripts, row.gateway))]
+        for row in made
+    ]
+    sums = (sum(row.transcripts or 0 for row in made), sum(row.gateway or 0 for row in made))
+    footer = ["total", f"{sum(row.calls for row in made):,}", *map(show, sums)]
+    yield from grid([("where", "l"), ("replies", "r"), ("transcripts", "r"), ("gateway", "r")], rows, footer=footer)
+    alone = sum(each.cost for each in found.only_gateway)
+    if alone:
+        said = f"{show(alone)} that only the gateway saw was billed too and is in no total of this report."
+        yield from prose(said, style=QUIET)
 
 
 def reading(report: Audit) -> Lines:

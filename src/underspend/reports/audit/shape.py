@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from underspend.audit.activity import Activity, Block
 from underspend.audit.explain_diff import Explained
 from underspend.audit.findings import Found, Ranked
 from underspend.audit.questions import Questions, Route
+from underspend.audit.quota import by_block, newest
 from underspend.audit.reconcile import Cause, Reconciled
 from underspend.audit.totals import Totals
 from underspend.audit.trend import Forecast, Trend
@@ -16,6 +17,10 @@ from underspend.audit.whole import Audit
 from underspend.core.money import Money, to_usd
 from underspend.core.usage import Lane
 from underspend.reports.shapes import time_of
+
+if TYPE_CHECKING:
+    from underspend.audit.gateway_side import BothSides, Only
+    from underspend.core.quota import Share
 
 Shape = dict[str, Any]
 VERSION = 1
@@ -41,10 +46,12 @@ def audit_shape(report: Audit) -> Shape:
         "findings_total": _findings_total(report.found),
         "questions": questions_shape(report.questions),
         "timeline": {"day": report.day, "activities": [_activity(each) for each in report.timeline]},
-        "blocks": [_block(each) for each in report.blocks],
+        "blocks": _blocks(report),
+        "quota": {window.value: share_shape(share) for window, share in newest(report.quota).items()},
         "trend": _trend(report.trend),
         "forecast": _forecast(report.forecast),
         "reconciliation": [_reconciled(each) for each in report.reconciled],
+        "gateway": gateway_shape(report.gateway) if report.gateway else None,
         "not_in_totals": [_cause(report.cut)] if report.cut else [],
         "files": report.files,
         "skipped": [{"file": each.place.file, "line": each.place.line, "why": each.why} for each in report.skipped],
@@ -157,7 +164,22 @@ def _activity(each: Activity) -> Shape:
     }
 
 
-def _block(each: Block) -> Shape:
+def _blocks(report: Audit) -> list[Shape]:
+    known = by_block(report.blocks, report.quota)
+    return [_block(each, known.get(each.since)) for each in report.blocks]
+
+
+def share_shape(share: Share) -> Shape:
+    """A reading of a plan's limit: who was told what, and when."""
+    return {
+        "used_percent": share.used_permille / 10,
+        "at": time_of(share.at),
+        "resets_at": time_of(share.resets_at),
+        "source": share.source,
+    }
+
+
+def _block(each: Block, share: Share | None) -> Shape:
     return {
         "since": time_of(each.since),
         "until": time_of(each.until),
@@ -165,6 +187,7 @@ def _block(each: Block) -> Shape:
         "requests": each.calls,
         "tokens": each.tokens,
         "cost_usd": usd(each.cost),
+        "quota": share_shape(share) if share else None,
     }
 
 
@@ -199,6 +222,29 @@ def _reconciled(each: Reconciled) -> Shape:
         "transcripts_usd": usd(each.transcripts),
         "difference_usd": usd(each.client - each.transcripts),
         "causes": [_cause(cause) for cause in each.causes],
+    }
+
+
+def gateway_shape(sides: BothSides) -> Shape:
+    """The gateway's ledger of the same time against the transcripts; each reply is on one line."""
+    return {
+        "since": time_of(sides.since),
+        "in_both": {
+            "requests": sides.both,
+            "transcripts_usd": usd(sides.transcripts),
+            "gateway_usd": usd(sides.gateway),
+        },
+        "only_in_transcripts": [_only(each) for each in (sides.past, sides.before)],
+        "only_in_gateway": [_only(each) for each in sides.only_gateway],
+    }
+
+
+def _only(each: Only) -> Shape:
+    return {
+        "what": each.what,
+        "requests": each.calls,
+        "cost_usd": usd(each.cost),
+        "cost_usd_estimated": usd(each.estimated),
     }
 
 

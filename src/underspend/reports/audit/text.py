@@ -13,6 +13,7 @@ from underspend.reports import figures
 from underspend.reports.audit import sections
 from underspend.reports.audit.group_table import spent
 from underspend.reports.audit.layout import BOLD, LOUD, QUIET, WIDTH, Line, grid, heading, prose, shortened
+from underspend.reports.audit.plan_limits import blocks
 from underspend.reports.lanes import LANE_NAMES
 
 _URGENCIES = {
@@ -55,9 +56,10 @@ def full(report: Audit) -> Lines:
     yield from sections.categories(report)
     yield from sections.questions(report.questions)
     yield from sections.day(report)
-    yield from sections.blocks(report)
+    yield from blocks(report)
     yield from sections.trends(report)
     yield from sections.reconciliation(report)
+    yield from sections.gateway(report)
     yield from sections.reading(report)
 
 

@@ -106,18 +106,30 @@ class Faq:
         return Alike(hit=await self.store.note(hit), entry=best.id, score=score, served=served, reply=reply)
 
     async def learn(  # noqa: PLR0913  # whose question, its answer, how long that holds, and since when it was asked
-        self, question: Question, reply: Finished, *, tenant: str, ttl: int, now: int, clears: int
+        self,
+        question: Question,
+        reply: Finished,
+        *,
+        tenant: str,
+        ttl: int,
+        now: int,
+        clears: int,
+        instead: bool = False,
     ) -> str | None:
         """Keeps a reply as the answer to its question, unless just that question has one; returns the entry's name.
 
         Only for a reply that the response cache's rules would keep. `clears` is what `store.clears` said when the call
-        was asked: an answer from before a clear is not kept after it.
+        was asked: an answer from before a clear is not kept after it. With `instead` it replaces a learned one.
         """
         if self._wanted is FaqMode.OFF or not tenant or not 0 < len(question.asks) <= _LONGEST:
             return None
         await self._refresh()
-        if any(each.serves(tenant, question.frame, now) and each.question == question.asks for each in self._entries):
+        same = [each for each in self._entries if each.serves(tenant, question.frame, now)]
+        same = [each for each in same if each.question == question.asks and not (instead and not each.curated)]
+        if same:
             return None
+        if instead:
+            await self._revoke_learned(question, tenant, now)
         entry = FaqEntry(
             id=new_entry_id(),
             tenant=tenant,
@@ -129,6 +141,11 @@ class Faq:
             expires_at=now + ttl,
         )
         return entry.id if await self.store.add(entry, clears) else None
+
+    async def _revoke_learned(self, question: Question, tenant: str, now: int) -> None:
+        for each in self._entries:
+            if each.serves(tenant, question.frame, now) and each.question == question.asks and not each.curated:
+                await self.store.revoke(each.id)
 
     async def calibrate(self, labelled: Sequence[tuple[str, str, bool]]) -> Calibration | TooFew:
         """Calibrates on pairs of questions with the user's labels, and on the hits the user has labelled.

@@ -6,7 +6,6 @@ Questions and answers are sealed; what is beside them says whose they are and wh
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import sqlite3
 import threading
@@ -20,6 +19,7 @@ import msgspec
 from underspend.core.faq import Calibration, FaqEntry, FaqHit
 from underspend.core.replies import ReplyStoreError
 from underspend.stores.replies.sealed import Sealer
+from underspend.stores.replies.sqlite import make_private
 
 _VERSION = 1
 _T = TypeVar("_T")
@@ -105,6 +105,11 @@ class FaqStore:
         await self._change(f"DELETE FROM hits{where}", values)  # noqa: S608  # our own names
         return await self._change(f"DELETE FROM entries{where}", values)  # noqa: S608  # our own names
 
+    async def forget_learned(self) -> int:
+        """Forgets all entries that were learned, and those of calls under way; returns how many. Curated ones stay."""
+        await self._change("UPDATE changes SET clears = clears + 1", ())
+        return await self._change("DELETE FROM entries WHERE NOT curated", ())
+
     async def note(self, hit: FaqHit) -> int:
         """Writes down a hit, and returns the number it has from now on."""
         beside = _encode(["underspend faq hit", hit.entry, hit.at, hit.tenant])
@@ -153,7 +158,7 @@ class FaqStore:
 
     def _opened(self) -> sqlite3.Connection:
         if self._path is not None:
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            make_private(self._path)
         where = str(self._path) if self._path is not None else ":memory:"
         db = sqlite3.connect(where, timeout=_WAIT_SECONDS, check_same_thread=False, isolation_level=None)
         try:

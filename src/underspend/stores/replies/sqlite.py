@@ -108,13 +108,14 @@ class SqliteReplies:
         self._writer.close()
 
     def _opened(self, seconds: float) -> sqlite3.Connection:
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        db = sqlite3.connect(self._path, timeout=seconds, check_same_thread=False, isolation_level=None)
+        make_private(self._path)
+        db = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
         try:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")
             db.execute("PRAGMA secure_delete=ON")
             self._bring_to_version(db)
+            db.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")  # to open it may have taken longer
         except BaseException:
             db.close()
             raise
@@ -205,6 +206,16 @@ class SqliteReplies:
             return work()
         except (sqlite3.Error, OSError) as error:
             raise ReplyStoreError(path=self._path, problem=str(error)) from error
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file with mode 600, unless there is one.
+
+    One that is there is not even opened: to close it again would drop the locks of this process's other connections to
+    it (fcntl(2)), and another process would then take its log away from under them.
+    """
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _clear(db: sqlite3.Connection, tag: str | None) -> int:

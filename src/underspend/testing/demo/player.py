@@ -96,14 +96,18 @@ class Player:
     """Makes the calls, one after the other, from a thread of its own.
 
     `cue` is the script of the fake provider behind the gateway and `clock` the time of both. `pause` is the wait in
-    seconds after each call of the past. After `stop` no new call begins.
+    seconds after each call of the past. After `stop` no new call begins. With `direct` the calls are for a provider
+    itself, whose paths name no project.
     """
 
-    def __init__(self, *, cue: Cue, clock: ReplayClock, pause: float = 0, live_pause: float = 2.5) -> None:
+    def __init__(
+        self, *, cue: Cue, clock: ReplayClock, pause: float = 0, live_pause: float = 2.5, direct: bool = False
+    ) -> None:
         self._cue = cue
         self._clock = clock
         self._pause = pause
         self._live_pause = live_pause
+        self._direct = direct
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -141,6 +145,8 @@ class Player:
     ) -> None:
         self._cue.give(call, delivery)
         path, headers, body = conversation.request(call)
+        if self._direct:
+            path = path[path.index("/v1/") :]
         try:
             gateway.request("POST", path, body, headers)
             response = gateway.getresponse()

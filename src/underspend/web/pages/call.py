@@ -34,7 +34,7 @@ async def call_page(site: Site, request: Request) -> Response:
         "saved": figures.saved(call.saved),
         "made_dearer": call.saved < 0,
         "touched": call.saved != 0,
-        "estimated": call.evidence == "estimated",
+        "estimated": call.guessed,
         "ending": ending(call),
         "how": found.evidence,
         "tokens": _tokens(call),

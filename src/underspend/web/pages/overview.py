@@ -22,6 +22,7 @@ from underspend.reports.top import Session
 from underspend.web.charts.lane_bar import lane_bar
 from underspend.web.charts.lane_stack import Column, lane_stack
 from underspend.web.http import Request, Response
+from underspend.web.pages import alerts
 from underspend.web.pages.rows import call_row
 from underspend.web.site import Site, filter_of
 from underspend.web.templating import render
@@ -49,14 +50,15 @@ async def overview_page(site: Site, request: Request) -> Response:
     where = filter_of(site, request)
     found = await site.read(overview, now=site.now(), where=where, tz=site.tz)
     links = _Links({name: request.query[name] for name in _STATE if request.query.get(name)})
-    today = clock_time(site.now(), site.tz).date()
+    today, status = clock_time(site.now(), site.tz).date(), site.status.snapshot()
     context = {
         "url": site.url,
         "empty": found.empty,
         "ranges": _ranges(links, today),
         "chips": _chips(where, links),
         "periods": [_card(period) for period in found.periods],
-        "warnings": _warnings(found.models, site.status.snapshot()),
+        "warnings": [*alerts.paused(status, site), *_warnings(found.models, status)],
+        "alerts": alerts.told(status, site),
         **_window(found, links, today),
         "calls": [call_row(call, site) for call in found.latest],
     }
@@ -229,6 +231,8 @@ def _warnings(report: Spend, status: dict[str, Any]) -> list[dict[str, object]]:
         part = figures.share(total.evidence.get("estimated", 0), total.paid)
         text = f"{_calls(total.estimated)} ({part} of paid) are estimated: the reply's end was not seen"
         found.append({"kind": "note", "text": text, "mend": None})
+    if total.answered:
+        found.append({"kind": "note", "text": figures.answered(total), "mend": None})
     if total.plan_calls:
         text = f"{_calls(total.plan_calls)} ran on a subscription: their dollars are what API prices would charge"
         found.append({"kind": "note", "text": text, "mend": None})

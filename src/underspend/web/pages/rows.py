@@ -16,7 +16,7 @@ def call_row(call: Entry, site: Site) -> dict[str, object]:
     return {
         "id": call.id,
         "href": f"/_/calls/{call.id}",
-        "estimated": call.evidence == "estimated",
+        "estimated": call.guessed,
         "unpriced": bool(call.unpriced),
         **shown(call, site),
     }

@@ -63,7 +63,7 @@ function fill(row, call) {
     cell.textContent = call.shown[cell.getAttribute("data-f") ?? ""] ?? "";
   }
   const paid = /** @type {Element} */ (row.querySelector('[data-f="paid"]'));
-  paid.className = call.evidence === "estimated" ? "guess" : call.unpriced ? "bad" : "";
+  paid.className = call.evidence === "estimated" && call.outcome !== "answered" ? "guess" : call.unpriced ? "bad" : "";
   const flag = row.querySelector(".flag");
   if (flag) flag.textContent = call.shown.end;
 }
