@@ -25,6 +25,7 @@ TAIL = """
 `[providers.<name>]` tables name other providers: see [providers](providers.md). `[fallbacks]` says whom to ask when one
 does not answer: see [fallbacks](fallbacks.md). `[alerts]` with `[[alerts.to]]`, `[rate_limits.<name>]` and `[runaway]`
 say whom to tell what, what is too much at once, and what to do about calls that run away: see [alerts](alerts.md).
+`[budgets.<name>]` tables are caps in dollars: see [budgets](budgets.md).
 """
 
 

@@ -1,12 +1,11 @@
 from audit.calls_in_a_row import MINUTE, START, STEADY, line, loop
 from audit.histories import history
-from audit.replay.policies import Broken, Lifetime, Nothing, Prune, Trim, on, reads, steady
+from audit.replay.policies import Broken, Lifetime, Limit, Nothing, Prune, Trim, on, reads, steady
 from underspend.audit.replay.traffic import traffic
 from underspend.audit.whatif import Group, Outcome, Replays, Saving, outcome
 from underspend.core.engine import Step
 from underspend.core.evidence import Evidence
 from underspend.core.strategy import State
-from underspend.strategies.budget import Budget
 
 
 def busy():
@@ -89,8 +88,8 @@ def test_the_low_end_counts_on_as_many_misses_as_were_recorded():
 
 
 def test_what_cannot_be_replayed_and_what_failed_is_said():
-    made = outcome(Replays(steady()), [*on(Broken()), Step(Budget(), State.ON)])
-    assert made.left_out == ["budget"]
+    made = outcome(Replays(steady()), [*on(Broken()), Step(Limit(), State.ON)])
+    assert made.left_out == ["limit"]
     assert made.faults == {"broken": {"RuntimeError: boom": 4}}
     assert isinstance(made, Outcome)
 

@@ -14,6 +14,8 @@ from underspend.core.errors import ConfigError
 from underspend.core.strategy import State, Strategy
 from underspend.strategies import BUILTIN
 
+_MOVED = 'Write [budgets.day] with usd = "25" and action = "block" (or "warn"); see docs/budgets.md.'
+
 
 def steps_from(table: object, at: Callable[[str], str]) -> tuple[tuple[Step, ...], list[Origin]]:
     """The steps and where each of their settings was said. `at` gives the file and line of a dotted name.
@@ -22,6 +24,8 @@ def steps_from(table: object, at: Callable[[str], str]) -> tuple[tuple[Step, ...
     """
     if not isinstance(table, dict) or not all(isinstance(value, dict) for value in table.values()):
         raise ConfigError(where=at("strategies"), problem="strategies are tables", mend="Write [strategies.<name>].")
+    if "budget" in table:
+        raise ConfigError(where=at("strategies.budget"), problem="a budget is a table of its own now", mend=_MOVED)
     shelf = {kind.name: kind for kind in BUILTIN}
     for name in table:
         if name not in shelf:

@@ -37,10 +37,6 @@ class Strategy(ABC):
     keeps_meaning: ClassVar[bool] = False
     default_state: ClassVar[State] = State.OFF
 
-    def needs(self, call: Call) -> Iterable[str]:  # noqa: ARG002  # a strategy that needs nothing says so by silence
-        """Keys to prefetch into the context: spending windows such as "day"."""
-        return ()
-
     @abstractmethod
     def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:
         """The edits this strategy proposes, in order; none leaves the call as it is."""

@@ -94,7 +94,8 @@ class Acting:
 
     `kept_before` gives a conversation's edits as the ledger has them: after a restart they are made again all the same,
     since the provider may refuse a prompt that its own replies do not fit any more. With `everything` all conversations
-    are followed, else those of calls that leave the model to us.
+    are followed, else those of calls that leave the model to us. `also` are the names of others, not strategies, whose
+    edits are to have a world of their own.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Acting:
         kept_before: Callable[[str], Iterable[Row]] = lambda _: (),
         *,
         everything: bool = True,
+        also: tuple[str, ...] = (),
     ) -> None:
         self.everything = everything
         self._kept_before = kept_before
@@ -111,7 +113,7 @@ class Acting:
         # The router acts on calls that leave it the model, whatever its state.
         on = [each.strategy.name for each in self._steps if each.state is State.ON or each.strategy.name == _CHOOSES]
         self._anatomist = Anatomist()
-        self._worlds = Worlds(on, prices)
+        self._worlds = Worlds([*on, *also], prices)
         self._talks: OrderedDict[str, _Talk] = OrderedDict()
         self._past = Past()
 

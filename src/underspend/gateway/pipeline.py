@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -26,16 +25,19 @@ from underspend.gateway.asked import Asked
 from underspend.gateway.asking import Asking, NobodyHereError
 from underspend.gateway.attempts import Attempts
 from underspend.gateway.books import Books
+from underspend.gateway.breaches import OverBudgetError
 from underspend.gateway.clock import elapsed_us
 from underspend.gateway.dearest import Dearest
 from underspend.gateway.destinations import Destination, is_auto, sent_to
 from underspend.gateway.entries import Attempt, End, Entry
+from underspend.gateway.gating import Gate
 from underspend.gateway.guard import Guard
+from underspend.gateway.holding import Admitted, Breach
 from underspend.gateway.holdout import NOBODY, Holdout
 from underspend.gateway.passage import Passage, Posed
+from underspend.gateway.plan_limits import PlanLimits
 from underspend.gateway.routes import Route, target_of
 from underspend.gateway.routing import Deciding, Look, Router
-from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
 from underspend.gateway.transport import BodyTooLargeError, ClientGoneError, Request, Responder
 from underspend.gateway.wishes import is_dry
@@ -53,7 +55,6 @@ class Pipeline:
     books: Books
     steps: Sequence[Step]
     forecast: Forecast
-    spending: Spending
     status: Status
     clock: Clock
     body_limit: int
@@ -61,21 +62,21 @@ class Pipeline:
     acting: Acting | None = None
     holdout: Holdout = NOBODY
     router: Router | None = None
+    gate: Gate | None = None
     answers: Answers | None = None
     guard: Guard | None = None
-    needy: Sequence[Step] = field(init=False)
+    limits: PlanLimits | None = None
     learners: Sequence[Step] = field(init=False)
     place: int = field(init=False)
     """Where among the strategies the router stands."""
 
     def __post_init__(self) -> None:
-        """Note which strategies want anything before or after a call: most do not, and this is asked for each call."""
+        """Note which strategies want anything after a call: most do not, and this is asked for each call."""
         places = [at for at, step in enumerate(self.steps) if step.strategy.name == Deciding.name]
         self.place = places[0] if places else 0
         if self.router is not None:
             self.steps = tuple(step for step in self.steps if step.strategy.name != Deciding.name)
         kinds = [(step, type(step.strategy)) for step in self.steps]
-        self.needy = [step for step, kind in kinds if kind.needs is not Strategy.needs]
         self.learners = [step for step, kind in kinds if kind.learn is not Strategy.learn]
 
     async def handle(self, request: Request, responder: Responder, route: Route) -> None:
@@ -100,7 +101,9 @@ class Pipeline:
     async def _serve(self, request: Request, responder: Responder, route: Route, asked: Asked, began: int) -> None:
         """Decide about a call that was read; then it is answered here, refused, or sent."""
         look = self._look(asked)
-        decided = self._decide(asked, look)
+        routed = decided = self._decide(asked, look)
+        if self.gate is not None and decided.refusal is None:
+            decided = await self.gate.downgraded(asked, decided)
         plan, body, to = self._edit(decided, asked)
         waiting: Waiting | bool = False
         if self.answers is not None:
@@ -115,12 +118,25 @@ class Pipeline:
         if is_auto(plan.call.model):
             problem = "no model could be chosen for this call; see `underspend status`"
             await refusals.not_carried(responder, 400, problem, dialect=asked.dialect)
-            self.spending.settle(plan.asked.id, 0, self.clock.now())
             return
-        entry = self._open(asked, plan, to, look)
-        passage = Passage(request, responder, route, asked, plan, entry, body, to, began, look=look)
+        admitted = Admitted(plan)
+        if self.gate is not None:
+            held = await self.gate.admitted(asked, plan, to, self._pricing(asked, look))
+            if isinstance(held, Breach):
+                await self.gate.refuse(asked, held, responder, _attempt(asked, plan, to))
+                return
+            admitted = held
+        with self.gate.released_on_failure(plan.call) if self.gate is not None else nullcontext():
+            entry = self._open(asked, admitted.plan, to, look, routed)
+        passage = Passage(request, responder, route, asked, admitted.plan, entry, body, to, began, look=look)
+        await self._sent(passage, waiting, admitted)
+
+    async def _sent(self, passage: Passage, waiting: Waiting | bool, admitted: Admitted) -> None:
+        """Send a call; its reply is kept for others, and ended at a cap, where that was asked for."""
         if isinstance(waiting, Waiting):
             passage.responder = waiting.recorder
+        if self.gate is not None:
+            self.gate.cap(passage, admitted.ends_at)
         reply = await self._forward(passage)
         if self.answers is not None and isinstance(waiting, Waiting):
             await self.answers.keep(waiting, passage, reply)
@@ -130,7 +146,7 @@ class Pipeline:
         try:
             await self.books.intend(passage.entry)
             passage.entry.overhead_us = elapsed_us() - passage.began
-            end = await self.attempts.forward(passage)
+            end = await self._attempted(passage)
         except asyncio.CancelledError:
             end = _unseen_end(passage.entry, passage.responder)
             raise
@@ -143,8 +159,18 @@ class Pipeline:
             end = replace(end, duration_us=elapsed_us() - passage.began)
             seen = partial(self.guard.watch, passage.asked) if self.guard is not None else None
             reply = self.books.settle(passage.entry, end, seen)
+            if self.limits is not None and passage.asked.login and passage.entry.tap is not None:
+                self.limits.see(passage.entry.tap.headers)
             self._learn(passage, reply)
         return reply
+
+    async def _attempted(self, passage: Passage) -> End:
+        try:
+            return await self.attempts.forward(passage)
+        except OverBudgetError as error:
+            if self.gate is None:
+                raise
+            return await self.gate.stopped(passage, error)
 
     async def _is_stopped(self, guard: Guard, asked: Asked, responder: Responder) -> bool:
         """Answer and write down a call that a rate limit or a pause stops."""
@@ -167,15 +193,11 @@ class Pipeline:
             return self.router.plain(asked) if asked.call.preference else None
 
     def _decide(self, asked: Asked, look: Look | None) -> Plan:
-        """Run the strategies. No other task runs between reading what is held and holding this call's worst case."""
+        """Run the strategies."""
         call = asked.call if look is None else look.call
         try:
-            wanted = {key for step in self.needy for key in step.strategy.needs(call)}
-            pricing = self._pricing(asked, look)
-            context = self._context(asked, look, pricing, wanted)
+            context = self._context(asked, look, self._pricing(asked, look))
             plan = engine.run(call, self._steps_for(call, look), context)
-            if wanted and plan.refusal is None:
-                self.spending.hold(call.id, pricing.worst_case(plan.call))
         except Exception as error:  # noqa: BLE001  # fail open: only an explicit refusal stops a call
             self.status.fault("engine", f"{type(error).__name__}: {error}")
             return Plan(asked=call, call=call)
@@ -183,16 +205,12 @@ class Pipeline:
             self.status.fault(fault.component, fault.message)
         return plan
 
-    def _context(
-        self, asked: Asked, look: Look | None, pricing: Pricing, wanted: AbstractSet[str], *, noted: bool = True
-    ) -> Context:
+    def _context(self, asked: Asked, look: Look | None, pricing: Pricing, *, noted: bool = True) -> Context:
         """What strategies may know; of the conversation nothing where nobody follows it."""
         call, acting = asked.call, self.acting if asked.followed else None
         return Context(
             now=call.time,
             pricing=pricing,
-            spent={"day": self.spending.today(call.time)} if "day" in wanted else {},
-            held=self.spending.held,
             conversation=acting.conversation(call, noted=noted) if acting is not None else Conversation(),
             habits=acting.habits if acting is not None else Habits(),
             slot=look.slot if look is not None else acting.slot(call) if acting is not None else None,
@@ -245,9 +263,10 @@ class Pipeline:
             self.status.fault("edit", f"{type(error).__name__}: {error}")
             return Plan(asked=plan.asked, call=plan.asked), asked.body, asked.to
 
-    def _open(self, asked: Asked, plan: Plan, to: Destination, look: Look | None) -> Entry:
+    def _open(self, asked: Asked, plan: Plan, to: Destination, look: Look | None, routed: Plan) -> Entry:
+        """The call's entry. The conversation is remembered as it was `routed`: a budget's model is for a turn alone."""
         if self.acting is not None and asked.followed:
-            self._remember(self.acting, plan, look)
+            self._remember(self.acting, routed, look)
         held_out = self.holdout.holds(plan.asked.identity.session)
         attempt = _attempt(asked, plan, to)
         entry = self.books.open(plan, prompt=asked.parts, body=asked.raw, held_out=held_out, attempt=attempt)
@@ -267,7 +286,7 @@ class Pipeline:
         """Say what would be done: nothing is sent, billed or remembered."""
         look = self._look(asked, noted=False)
         call = asked.call if look is None else look.call
-        context = self._context(asked, look, self._pricing(asked, look), set(), noted=False)
+        context = self._context(asked, look, self._pricing(asked, look), noted=False)
         await telling.respond(responder, telling.dry(*router.thought(asked, look, call, context)))
 
     def _watch(self, passage: Passage, end: End) -> None:
