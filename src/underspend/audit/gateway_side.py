@@ -177,7 +177,7 @@ def _kind(each: Seen) -> str:
         return COMPACTION
     if each.outcome in _CUT:
         return CUT
-    return AUXILIARY if each.role == Role.SIDE.value else OTHER
+    return AUXILIARY if each.role in {Role.SIDE.value, Role.SUMMARY.value} else OTHER
 
 
 class _Known:

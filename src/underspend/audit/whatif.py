@@ -148,7 +148,7 @@ def saving(traffic: Traffic, costs: Iterable[Cost | None]) -> Saving:
 def outcome(replays: Replays, steps: Sequence[Step], *, others: bool = True) -> Outcome:
     """Compare a policy with the record. `others` also tries each strategy that is not on, last."""
     traffic = replays.traffic
-    usable = [step for step in steps if step.strategy.edits]
+    usable = [step for step in steps if step.strategy.edits and step.strategy.replays]
     on = [step for step in usable if step.is_on_somewhere]
     together = replays.of(on)
     acting = _acting(replays, on, together)
@@ -162,7 +162,7 @@ def outcome(replays: Replays, steps: Sequence[Step], *, others: bool = True) -> 
         projects=_groups(traffic, together, by_project=True),
         sessions=_groups(traffic, together, by_project=False),
         others=sorted(more, key=lambda part: -part.last.expected),
-        left_out=[step.strategy.name for step in steps if not step.strategy.edits],
+        left_out=[step.strategy.name for step in steps if not step.strategy.edits or _is_left_out(step)],
         faults={name: deeds.faults for name, deeds in together.deeds.items() if deeds.faults},
         unpriced=traffic.unpriced,
         missed=traffic.missed,
@@ -240,3 +240,8 @@ def _groups(traffic: Traffic, played: Played, *, by_project: bool) -> list[Group
     if by_project:
         return sorted(made, key=lambda group: (-group.recorded, group.name))
     return sorted(made, key=lambda group: (group.saved, group.name, group.project))
+
+
+def _is_left_out(step: Step) -> bool:
+    """Whether a strategy that would act does what no record tells."""
+    return not step.strategy.replays and step.is_on_somewhere

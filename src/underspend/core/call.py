@@ -19,12 +19,16 @@ class Section(StrEnum):
 
 
 class Role(StrEnum):
-    """What a call is to its session. `side` calls are the client's own (titles, safety checks, token counts)."""
+    """What a call is to its session.
+
+    `side` calls are the client's own (titles, safety checks, token counts), `summary` calls ours, for the session.
+    """
 
     MAIN = "main"
     SUBAGENT = "subagent"
     COMPACTION = "compaction"
     SIDE = "side"
+    SUMMARY = "summary"
     UNKNOWN = "unknown"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from underspend.core.call import Block, Role
 from underspend.core.edits import ContentEdit
 from underspend.core.money import Money
+from underspend.core.summaries import Replaced, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Conversation:
     `model` and `effort` are those the last call was sent with, None where that is not known. `paid` is what the
     conversation's calls have cost, `saved` what they would have cost without us less that: below zero where we have
     cost money so far. `marked` is whether breakpoints were set in an earlier call where the client sets none.
+    `summary` says what the messages say that this call begins with; `replaced` is what was put in place of messages
+    that it begins with, to be put there again. Both are None where the call begins otherwise.
     """
 
     calls: int = 0
@@ -44,6 +47,8 @@ class Conversation:
     paid: Money = 0
     saved: Money = 0
     marked: bool = False
+    summary: Summary | None = None
+    replaced: Replaced | None = None
 
     @property
     def is_cold(self) -> bool:

@@ -14,6 +14,7 @@ from underspend.core.edits import (
     Edit,
     Refuse,
     ReplaceContent,
+    ReplaceMessages,
     SetBreakpoint,
     SetEffort,
     SetMaxOutput,
@@ -34,6 +35,8 @@ def apply(edit: Edit, call: Call) -> Call:
             return _with_block(call, at, _made_over(call.blocks[at], edit))
         case DropMessages(first=first, last=last):
             return _without(call, first, last)
+        case ReplaceMessages():
+            return _with_message(call, edit)
         case Warn() | Refuse():
             return call
         case _:
@@ -102,3 +105,25 @@ def _without(call: Call, first: int, last: int) -> Call:
     ]
     left_out = sum(block.tokens for block in call.blocks) - sum(block.tokens for block in kept)
     return replace(call, blocks=tuple(kept), prompt_tokens=max(0, call.prompt_tokens - left_out))
+
+
+def _with_message(call: Call, edit: ReplaceMessages) -> Call:
+    """The call with one text of the user's where the messages stood; as it is where none of them is there."""
+    at = next((n for n, block in enumerate(call.blocks) if edit.first <= block.message <= edit.last), None)
+    if at is None:
+        return call
+    said = edit.text.encode()
+    text = Block(
+        section=Section.MESSAGES,
+        kind="text",
+        label="summary",
+        digest=blake2b(said, digest_size=16).digest(),
+        size=len(said),
+        tokens=edit.tokens,
+        message=edit.first,
+        role="user",
+        edited=True,
+    )
+    left = _without(call, edit.first, edit.last)
+    blocks = (*left.blocks[:at], text, *left.blocks[at:])
+    return replace(left, blocks=blocks, prompt_tokens=left.prompt_tokens + edit.tokens)

@@ -71,6 +71,20 @@ class DropMessages:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplaceMessages:
+    """One message of the user's that says `text` stands for the messages `first` to `last`; others keep their numbers.
+
+    `tokens` is its size then. Once made it is made again in every later call that begins with the same messages.
+    """
+
+    first: int
+    last: int
+    text: str
+    tokens: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetMaxOutput:
     """Allow the reply at most so many tokens."""
 
@@ -112,7 +126,9 @@ class Refuse:
 ContentEdit: TypeAlias = ReplaceContent | ShortenContent
 """Edits of one block's content. Once made they are made again in every later call that holds the block."""
 
-Edit: TypeAlias = SetModel | SetBreakpoint | ContentEdit | DropMessages | SetMaxOutput | SetEffort | Warn | Refuse
+Edit: TypeAlias = (
+    SetModel | SetBreakpoint | ContentEdit | DropMessages | ReplaceMessages | SetMaxOutput | SetEffort | Warn | Refuse
+)
 
 
 def alters_meaning(edit: Edit) -> bool:
@@ -127,7 +143,7 @@ def changes(edit: Edit, call: Call) -> bool:
             return 0 <= at < len(call.blocks) and call.blocks[at].breakpoint != ttl
         case ReplaceContent(at=at) | ShortenContent(at=at):
             return 0 <= at < len(call.blocks)
-        case DropMessages(first=first, last=last):
+        case DropMessages(first=first, last=last) | ReplaceMessages(first=first, last=last):
             return any(first <= block.message <= last for block in call.blocks)
         case _:
             return _sets_otherwise(edit, call)

@@ -9,7 +9,7 @@ from underspend.core.call import THINKING, Call, Identity
 from underspend.core.context import Context
 from underspend.core.conversation import Conversation, name_of
 from underspend.core.editing import apply, apply_all, as_priced
-from underspend.core.edits import ContentEdit, Edit, Refuse, changes
+from underspend.core.edits import ContentEdit, Edit, Refuse, ReplaceMessages, changes
 from underspend.core.money import Money
 from underspend.core.plan import Decision, Fault, Plan
 from underspend.core.scopes import Scope
@@ -75,9 +75,13 @@ def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
     """
     asked, faults = call, list[Fault]()
     call, decisions = made_again(call, ctx.conversation)
+    is_replaced = ctx.conversation.replaced is None
     for step in steps:
         if step.state is State.OFF:
             continue
+        if not is_replaced and type(step.strategy).keeps_meaning:
+            # Behind all that edits contents, before what sets breakpoints: indices are those of the call as it then is.
+            call, is_replaced = _replaced_again(call, ctx.conversation, decisions), True
         try:
             edits = tuple(step.strategy.decide(call, ctx))
             call, taken = _take(step, edits, call, ctx)
@@ -89,6 +93,8 @@ def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
         refusal = _refusal(edits)
         if refusal is not None and step.state is State.ON:
             return Plan(asked=asked, call=call, decisions=tuple(decisions), faults=tuple(faults), refusal=refusal)
+    if not is_replaced:
+        call = _replaced_again(call, ctx.conversation, decisions)
     return Plan(asked=asked, call=call, decisions=tuple(decisions), faults=tuple(faults))
 
 
@@ -112,6 +118,24 @@ def made_again(call: Call, known: Conversation) -> tuple[Call, list[Decision]]:
             Decision(strategy=found.strategy, edit=edit, applied=True, before=None, after=None, again=True)
         )
     return (apply_all(edits, call) if edits else call), decisions
+
+
+def as_before(call: Call, known: Conversation) -> Call:
+    """The call with all that was done to the conversation before."""
+    call, decisions = made_again(call, known)
+    return call if known.replaced is None else _replaced_again(call, known, decisions)
+
+
+def _replaced_again(call: Call, known: Conversation, decisions: list[Decision]) -> Call:
+    """The call with what stands for its old messages; as it is where others stand there now, or some were left out."""
+    found = known.replaced
+    if found is None or any(each.applied and isinstance(each.edit, ReplaceMessages) for each in decisions):
+        return call
+    if not {block.message for block in call.blocks}.issuperset(range(found.edit.first, found.edit.last + 2)):
+        return call
+    again = Decision(strategy=found.strategy, edit=found.edit, applied=True, before=None, after=None, again=True)
+    decisions.append(again)
+    return apply(found.edit, call)
 
 
 def _take(step: Step, edits: Iterable[Edit], call: Call, ctx: Context) -> tuple[Call, list[Decision]]:

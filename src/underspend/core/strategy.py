@@ -31,11 +31,13 @@ class Strategy(ABC):
     socket (the type checker and the import contracts hold it to that). `edits` is False for one that never changes a
     call (a limit): its calls need not be taken apart. One that `keeps_meaning` cannot alter what the model is asked;
     those are on unless told otherwise. All others only show what they would do until the user turns them on.
+    What one that is not `replays` would have done cannot be told from a record.
     """
 
     name: ClassVar[str]
     edits: ClassVar[bool] = True
     keeps_meaning: ClassVar[bool] = False
+    replays: ClassVar[bool] = True
     default_state: ClassVar[State] = State.SHADOW
 
     def may_act_on(self, glance: Glance) -> bool:  # noqa: ARG002  # one that cannot tell says so by silence

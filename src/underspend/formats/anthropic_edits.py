@@ -21,6 +21,7 @@ from underspend.core.edits import (
     Edit,
     Refuse,
     ReplaceContent,
+    ReplaceMessages,
     SetBreakpoint,
     SetEffort,
     SetMaxOutput,
@@ -41,7 +42,8 @@ _MOST_BREAKPOINTS = 4
 class _Place:
     """A block of the body: where it stands, the message it is in (-1 outside), and what becomes of it.
 
-    A message or system prompt that is a plain string is a block too, `is_bare`.
+    A message or system prompt that is a plain string is a block too, `is_bare`. With `said` it is a message of the
+    user's that stands for others.
     """
 
     at: Slice
@@ -50,6 +52,7 @@ class _Place:
     ttl: str | None = None
     content: Any = None
     is_gone: bool = False
+    said: str | None = None
 
 
 def edited(raw: bytes | Written, edits: Sequence[Edit]) -> bytes:
@@ -98,6 +101,7 @@ class _Body:
         self._raw, self._whole, self._top = written.raw, written.whole, written.top
         self._places: list[_Place] | None = None
         self._dropped: set[int] = set()
+        self._stands_in: set[int] = set()
         self._set: dict[str, bytes] = {}
         self._effort: str | None = None
         self._most: int | None = None
@@ -119,6 +123,8 @@ class _Body:
                 place.content = shortened(content, head, tail, words)
             case DropMessages(first=first, last=last):
                 self._drop(first, last)
+            case ReplaceMessages(first=first, last=last, text=said):
+                self._stand_in(first, last, said)
             case SetMaxOutput() | SetEffort():
                 self._limit(edit)
             case Warn() | Refuse():
@@ -155,10 +161,10 @@ class _Body:
         made = adapt(self._written, target, source=source, effort=self._effort, limit=self._most)
         self._effort = None
         self._set.pop("max_tokens", None)
-        self._dropped |= made.left_out
-        if not self._dropped:
+        self._dropped |= made.left_out - self._stands_in
+        if not self._dropped and not self._stands_in:
             return made.patches
-        gone = [at for number, at in enumerate(self._messages()) if number in self._dropped]
+        gone = [at for number, at in enumerate(self._messages()) if number in self._dropped | self._stands_in]
         return [patch for patch in made.patches if not any(at.start <= patch.at.start < at.end for at in gone)]
 
     def _place(self, at: int) -> _Place:
@@ -203,7 +209,7 @@ class _Body:
         return decode(self._raw[at.start : at.end])
 
     def _result(self, place: _Place) -> Json:
-        block = {} if place.is_bare else obj(self._json(place.at))
+        block = {} if place.is_bare or place.said is not None else obj(self._json(place.at))
         if block.get("type") != "tool_result":
             raise ValueError("only what a tool's result says can be replaced")
         return block
@@ -217,6 +223,9 @@ class _Body:
             place.content = said
 
     def _mark(self, place: _Place, ttl: str) -> None:
+        if place.said is not None:
+            place.ttl = ttl
+            return
         block = {"text": self._json(place.at)} if place.is_bare else obj(self._json(place.at))
         if block.get("type") in THINKING or block.get("defer_loading") is True:
             raise ValueError(f"a {block.get('type') or 'deferred tool'} takes no breakpoint")
@@ -232,6 +241,17 @@ class _Body:
         if not 0 <= first <= last < count_of or len(self._dropped | {*range(first, last + 1)}) == count_of:
             raise ValueError(f"messages {first} to {last} of {count_of} cannot be left out")
         self._dropped |= {*range(first, last + 1)}
+
+    def _stand_in(self, first: int, last: int, said: str) -> None:
+        """One message in place of others; behind it one of the user's stays."""
+        places, messages = self._all(), self._messages()
+        if not 0 <= first <= last < len(messages) - 1 or self._dropped & {*range(first, last + 2)} or not said.strip():
+            raise ValueError(f"nothing can stand for messages {first} to {last} of {len(messages)}")
+        at = next((number for number, place in enumerate(places) if place.message >= first), len(places))
+        text = _Place(messages[first], first, said=said)
+        self._places = [*places[:at], text, *(place for place in places[at:] if place.message != first)]
+        self._stands_in.add(first)
+        self._dropped |= {*range(first + 1, last + 1)}
 
     def _limit(self, edit: SetMaxOutput | SetEffort) -> None:
         if isinstance(edit, SetEffort):
@@ -265,6 +285,9 @@ class _Body:
         return Patch(Slice(whole.end - 1, whole.end - 1), comma + member)
 
     def _patches_of(self, place: _Place) -> Iterator[Patch]:
+        if place.said is not None:
+            yield Patch(place.at, _user_s(place.said, place.ttl))
+            return
         if place.is_bare:
             if place.ttl is not None:
                 said = self._raw[place.at.start : place.at.end]
@@ -319,7 +342,11 @@ class _Body:
             raise ValueError("a breakpoint for an hour after one for five minutes")
 
     def _ttl_of(self, place: _Place) -> str | None:
-        has_none = place.is_bare or b'"cache_control"' not in self._raw[place.at.start : place.at.end]
+        has_none = (
+            place.is_bare
+            or place.said is not None
+            or b'"cache_control"' not in self._raw[place.at.start : place.at.end]
+        )
         if place.ttl is not None or has_none:
             return place.ttl
         block = obj(self._json(place.at))
@@ -327,6 +354,12 @@ class _Body:
             return None
         controls = [obj(part.get("cache_control")) for part in (block, *items(block.get("content")))]
         return next((text(control.get("ttl")) or "5m" for control in controls if control), None)
+
+
+def _user_s(said: str, ttl: str | None) -> bytes:
+    """A message of the user's."""
+    control = b',"cache_control":' + _control(ttl) if ttl is not None else b""
+    return b'{"role":"user","content":[{"type":"text","text":' + _encode(said) + control + b"}]}"
 
 
 def _cuts(found: Sequence[Slice], gone: AbstractSet[int]) -> Iterator[Patch]:

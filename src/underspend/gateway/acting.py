@@ -18,7 +18,7 @@ from underspend.core.call import THINKING, Call, Role, Section
 from underspend.core.conversation import Conversation, Habits, Kept, name_of
 from underspend.core.editing import apply
 from underspend.core.edits import ContentEdit, ReplaceContent, SetBreakpoint, ShortenContent
-from underspend.core.engine import Step, made_again
+from underspend.core.engine import Step, as_before
 from underspend.core.money import Money
 from underspend.core.past import Past
 from underspend.core.plan import Decision, Plan
@@ -28,6 +28,7 @@ from underspend.core.usage import Usage
 from underspend.formats import anthropic_request
 from underspend.formats.anthropic_blocks import Anatomist, Anatomy
 from underspend.formats.anthropic_request import MessagesRequest
+from underspend.gateway.histories import Histories, thinking_lost
 from underspend.gateway.talks import Talk, cache_row
 from underspend.gateway.worlds import Effect, Ended, Worlds
 from underspend.pricing.catalogue import Catalogue
@@ -64,6 +65,7 @@ class Acting:
         self.everything = everything
         self.has_edited_without_session = False
         self._kept_before, self._calls_before = kept_before, calls_before
+        self.histories = Histories()
         self._steps = tuple(step for step in steps if step.strategy.edits)
         # The router acts on calls that leave it the model, whatever its state.
         on = [each.strategy.name for each in self._steps if each.is_on_somewhere or each.strategy.name == _CHOOSES]
@@ -98,8 +100,11 @@ class Acting:
         self._past.until(call.time)
         if not talk.calls and self._kept_anywhere and call.identity.role is not Role.SIDE:
             self._adopt(talk, call)
+        if talk.lost is not None:
+            talk.kept, talk.lost = {**thinking_lost(call, talk.lost), **talk.kept}, None
         kept = dict(talk.kept)
-        again, _ = made_again(call, Conversation(kept=kept)) if kept else (call, None)
+        summary, replaced = self.histories.of(call)
+        again = as_before(call, Conversation(kept=kept, replaced=replaced)) if kept or replaced else call
         warm, until = max(self._worlds.warm(key, again, call.time), talk.held(again), key=lambda found: found[0])
         return Conversation(
             calls=talk.calls,
@@ -111,6 +116,8 @@ class Acting:
             paid=talk.paid,
             saved=talk.saved,
             marked=talk.marked,
+            summary=summary,
+            replaced=replaced,
             warm_tokens=warm,
             long_tokens=min(warm, talk.long) if call.time < talk.long_until else 0,
             cold_at=until,
@@ -208,6 +215,10 @@ class Acting:
                     self._kept_anywhere.popitem(last=False)
                 rows.append(kept_row(key, name, each.strategy, edit, plan.asked.time))
         talk = self._talk(key)
+        replaced = self.histories.keep(plan)
+        if replaced is not None:
+            talk.replaced = True
+            rows.append(self.histories.row(key, replaced, plan.asked.time))
         self.has_edited_without_session |= bool(rows) and plan.asked.identity.session is None
         talk.marked = talk.marked or _marks_what_is_bare(plan)
         talk.lowered = plan.call.effort if plan.call.effort != plan.asked.effort else None
@@ -241,7 +252,10 @@ class Acting:
                 begins = not any(block.role == "assistant" for block in call.blocks)
             rows = [] if begins else list(self._kept_before(key))
             slot = slot_of(rows)
-            found = self._talks[key] = Talk(kept=dict(kept_of(rows)), slot=slot, kept_slot=slot)
+            replaced, lost = self.histories.recall(rows)
+            found = self._talks[key] = Talk(
+                kept=dict(kept_of(rows)), slot=slot, kept_slot=slot, replaced=replaced, lost=lost
+            )
             if not begins:
                 session, _, agent = key.rpartition(" ")
                 found.remember(self._calls_before(session, agent) if session else (), rows)

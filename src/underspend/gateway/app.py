@@ -18,6 +18,7 @@ from underspend.gateway.resuming import PATH as RESUME
 from underspend.gateway.resuming import Resuming
 from underspend.gateway.routes import classify
 from underspend.gateway.status import Status
+from underspend.gateway.summaries import Summaries
 from underspend.gateway.transport import ClientGoneError
 
 _FEEDBACK = frozenset({b"/feedback", b"/_/feedback"})
@@ -103,6 +104,11 @@ class GatewayApp:
     def answers(self) -> Answers | None:
         """What answers calls here; None where nothing does."""
         return self._pipeline.answers
+
+    @property
+    def summaries(self) -> Summaries | None:
+        """What has conversations summed up; None where nothing does."""
+        return self._pipeline.summaries
 
     def stop(self) -> None:
         """Learn from what is left, when no call comes any more."""

@@ -46,6 +46,7 @@ from underspend.gateway.resuming import Resuming
 from underspend.gateway.routing import Router, router_step
 from underspend.gateway.states import States
 from underspend.gateway.status import Status
+from underspend.gateway.summaries import summaries_of
 from underspend.pricing.catalogue import Catalogue
 from underspend.pricing.forecast import Forecast
 from underspend.stores.ledger import SqlLedger
@@ -109,6 +110,7 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     kept = ledger.kept_conversations(frame.clock.now() - _KEPT_MICROS)
     pipeline = _pipeline(settings, books, destinations, identifier, stores.learning, kept, keeper)
     pipeline.limits, pipeline.answers = _plan_limits(settings, frame), answers_of(settings, books, keys)
+    pipeline.summaries = summaries_of(settings.steps, books, pipeline.cases, pipeline.forecast, pipeline.gate)
     pipeline.guard = guarded(settings, frame.clock, frame.status, frame.tells, stores.engine, acting.anatomy)
     return GatewayApp(
         pipeline=pipeline,
@@ -140,7 +142,9 @@ def _relay(pipeline: Pipeline, destinations: Destinations, identifier: Identifie
 def _acting(settings: Settings, ledger: SqlLedger, prices: Catalogue) -> Acting:
     also = (holding.NAME,) if downgrades(settings) else ()  # a downgrade has to know whether a turn is under way
     before = ledger.calls_of
-    return Acting(settings.steps, prices, ledger.kept_edits, calls_before=before, everything=bool(also), also=also)
+    made = Acting(settings.steps, prices, ledger.kept_edits, calls_before=before, everything=bool(also), also=also)
+    made.histories.stores_text = settings.privacy.store_content
+    return made
 
 
 def _pipeline(  # noqa: PLR0913, PLR0917  # as above

@@ -211,6 +211,8 @@ class Books:
 
     def _effects(self, entry: Entry, metered: Metered | None, paid: Money) -> tuple[Effect, ...]:
         """What strategies saved on a call; nothing where none could edit it, or where its bill is not known."""
+        if entry.charged_to:
+            return (Effect(entry.charged_to, -paid),) if paid else ()
         if self.acting is None or not (entry.followed or entry.talks):
             return ()
         if metered is None or not metered.has_usage or not metered.usage.prompt:

@@ -12,6 +12,7 @@ from underspend.core.edits import (
     Edit,
     Refuse,
     ReplaceContent,
+    ReplaceMessages,
     SetBreakpoint,
     SetEffort,
     SetMaxOutput,
@@ -56,6 +57,9 @@ def _in_numbers(edit: Edit, call: Call) -> str | None:  # noqa: PLR0911  # one l
             gone = [block for block in call.blocks if first <= block.message <= last]
             size = sum(block.tokens for block in gone)
             return f"messages {first} to {last} left out: {len(gone)} blocks, {size:,} tokens"
+        case ReplaceMessages(first=first, last=last, tokens=tokens):
+            size = sum(block.tokens for block in call.blocks if first <= block.message <= last)
+            return f"messages {first} to {last}: {size:,} tokens → a summary of {tokens:,}"
         case SetMaxOutput(tokens=tokens):
             return f"max_tokens {call.max_output} → {tokens}"
         case SetEffort(effort=effort):
@@ -75,7 +79,7 @@ def _tokens(call: Call, at: int) -> str:
 
 
 def _has_text(edit: Edit) -> bool:
-    return isinstance(edit, ReplaceContent | ShortenContent | DropMessages)
+    return isinstance(edit, ReplaceContent | ShortenContent | DropMessages | ReplaceMessages)
 
 
 def _in_words(edit: Edit, parts: Sequence[tuple[int, Json]]) -> str:
@@ -85,9 +89,9 @@ def _in_words(edit: Edit, parts: Sequence[tuple[int, Json]]) -> str:
         case ShortenContent(at=at, head=head, tail=tail, words=words) if at < len(parts):
             content = parts[at][1].get("content")
             return _differing(_text(content), _text(shortened(content, head, tail, words)))
-        case DropMessages(first=first, last=last):
+        case DropMessages(first=first, last=last) | ReplaceMessages(first=first, last=last):
             gone = (_text(part.get("content", part.get("text"))) for number, part in parts if first <= number <= last)
-            return _differing("\n".join(gone), "")
+            return _differing("\n".join(gone), edit.text if isinstance(edit, ReplaceMessages) else "")
         case _:
             return ""
 

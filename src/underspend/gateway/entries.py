@@ -32,7 +32,7 @@ class Entry:
 
     `talks` is whether it is a turn of a conversation, `followed` whether that has been taken apart, so that strategies
     may know it. `without` is the call as it would have gone without us,
-    where the client left the model to us.
+    where the client left the model to us. `charged_to` is the strategy for whose sake alone it is made.
     """
 
     call: Call
@@ -48,6 +48,7 @@ class Entry:
     followed: bool = True
     talks: bool = False
     without: Call | None = None
+    charged_to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,7 @@ class Observing:
             entry.plan, entry.followed = plan, True
         known = self.context(asked, plan.asked, not was_followed)
         # What is to be made again has been, or nothing is.
-        known = replace(known, conversation=replace(known.conversation, kept={}))
+        known = replace(known, conversation=replace(known.conversation, kept={}, replaced=None))
         found = engine.run(plan.call, case.after, known)
         entry.plan = replace(plan, decisions=(*plan.decisions, *found.decisions))
         for fault in found.faults:

@@ -41,6 +41,7 @@ from underspend.gateway.routing import Deciding, Look, Router
 from underspend.gateway.splicing import spliced
 from underspend.gateway.states import States
 from underspend.gateway.status import Status
+from underspend.gateway.summaries import Summaries
 from underspend.gateway.transport import BodyTooLargeError, ClientGoneError, Request, Responder
 from underspend.gateway.wishes import is_dry
 from underspend.pricing.forecast import Forecast
@@ -70,6 +71,7 @@ class Pipeline:
     answers: Answers | None = None
     guard: Guard | None = None
     limits: PlanLimits | None = None
+    summaries: Summaries | None = None
     learners: Sequence[Step] = field(init=False)
     observing: Observing = field(init=False)
 
@@ -170,6 +172,8 @@ class Pipeline:
             if self.limits is not None and passage.asked.login and passage.entry.tap is not None:
                 self.limits.see(passage.entry.tap.headers)
             self._learn(passage, reply)
+            if self.summaries is not None:
+                self.summaries.seen(passage, reply)
         return reply
 
     async def _attempted(self, passage: Passage) -> End:

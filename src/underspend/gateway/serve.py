@@ -181,6 +181,7 @@ async def _open(destinations: Destinations, app: GatewayApp, keeper: Keeper | No
     async with (
         closing(app.answers),
         opened(destinations),
+        app.summaries.kept() if app.summaries is not None else contextlib.nullcontext(),
         keeper.kept() if keeper is not None else contextlib.nullcontext(),
     ):
         yield

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from underspend.core.editing import apply
-from underspend.core.edits import DropMessages, ReplaceContent, SetBreakpoint, ShortenContent
+from underspend.core.edits import DropMessages, ReplaceContent, ReplaceMessages, SetBreakpoint, ShortenContent
 from underspend.core.plan import Decision, Plan
 from underspend.formats import anthropic_edits
 from underspend.formats.adaptation import Written
@@ -18,7 +18,8 @@ from underspend.formats.anthropic_validity import altered_thinking, violations
 from underspend.formats.lenient import Json, decode, obj
 
 _MOST_SAID = 160
-_PLACED = SetBreakpoint | ReplaceContent | ShortenContent | DropMessages
+_MOVES = DropMessages | ReplaceMessages
+_PLACED = SetBreakpoint | ReplaceContent | ShortenContent | _MOVES
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def _without_the_bad(raw: bytes, plan: Plan, checking: _Checking) -> Spliced:
         dropped.append((strategy, str(made)))
         left += [replace(each, applied=False) for each in decisions if not each.again]
         # Later edits count messages and blocks as they would be without those that this one leaves out.
-        are_places_known = are_places_known and not any(isinstance(each.edit, DropMessages) for each in mine)
+        are_places_known = are_places_known and not any(isinstance(each.edit, _MOVES) for each in mine)
     call = plan.asked
     for each in kept:
         call = apply(each.edit, call)

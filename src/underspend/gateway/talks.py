@@ -31,7 +31,8 @@ class Talk:
 
     `long` are the tokens of its prompt that were written for an hour, `long_until` is when they die. `marked` is
     whether we set breakpoints where its client sets none. `lowered` is the effort that we asked for in the last call,
-    None where that was the client's own. `said` is what the ledger has of these four.
+    None where that was the client's own. `replaced` is whether a summary stands for its old messages, `lost` the last
+    message that one stood for whose text is lost. `said` is what the ledger has of these four.
     """
 
     calls: int = 0
@@ -47,6 +48,8 @@ class Talk:
     slot: Slot | None = None
     kept_slot: Slot | None = None
     marked: bool = False
+    replaced: bool = False
+    lost: int | None = None
     lowered: str | None = None
     simulated: int | None = None
     """When the last call was that our simulation of the cache knows of."""
@@ -63,7 +66,9 @@ class Talk:
     @property
     def is_edited(self) -> bool:
         """Whether its calls were edited, or are sent to another model than is asked for."""
-        return bool(self.kept) or (self.slot is not None and self.slot.is_away)
+        return (
+            bool(self.kept) or self.replaced or self.lost is not None or (self.slot is not None and self.slot.is_away)
+        )
 
     def longest_pause(self, now: int) -> int:
         """The longest time between two of its calls, a call made now included (µs)."""

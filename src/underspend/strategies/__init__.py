@@ -17,6 +17,7 @@ from underspend.strategies.drop_stale_results import DropStaleResults
 from underspend.strategies.model_choice import ModelChoice
 from underspend.strategies.model_rules import ModelRules
 from underspend.strategies.stay_below_tier import StayBelowTier
+from underspend.strategies.summarise_history import SummariseHistory
 from underspend.strategies.thinking_effort import ThinkingEffort
 from underspend.strategies.trim_history import TrimHistory
 from underspend.strategies.trim_results import TrimResults
@@ -33,6 +34,7 @@ BUILTIN: tuple[type[Strategy], ...] = (
     ColdPrune,
     StayBelowTier,
     TrimHistory,
+    SummariseHistory,
     CacheBreakpoints,
     CacheTtl,
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from underspend.core.call import Block, Call, Identity, Role
 from underspend.core.context import Context
 from underspend.core.conversation import Conversation, Habits, Kept, name_of
-from underspend.core.edits import DropMessages, Edit, ReplaceContent, ShortenContent
+from underspend.core.edits import DropMessages, Edit, ReplaceContent, ReplaceMessages, ShortenContent
 from underspend.core.engine import Step, made_again, run
 from underspend.core.money import Money
 from underspend.core.plan import Plan
@@ -142,7 +142,7 @@ class Rehearsal:
 
     def _keep(self, plan: Plan) -> None:
         for decision in plan.decisions:
-            if isinstance(decision.edit, DropMessages):
+            if isinstance(decision.edit, DropMessages | ReplaceMessages):
                 return
             if decision.applied and isinstance(decision.edit, ReplaceContent | ShortenContent):
                 self._kept[name_of(plan.asked.blocks[decision.edit.at])] = Kept(decision.strategy, decision.edit)
@@ -197,7 +197,7 @@ class Rehearsal:
 
 def _cut(plan: Plan) -> tuple[tuple[int, int], ...]:
     edits = (decision.edit for decision in plan.decisions if decision.applied)
-    return tuple((edit.first, edit.last) for edit in edits if isinstance(edit, DropMessages))
+    return tuple((edit.first, edit.last) for edit in edits if isinstance(edit, DropMessages | ReplaceMessages))
 
 
 def _prompt(blocks: Sequence[Block], call: Call, pricing: Pricing) -> Prompt:

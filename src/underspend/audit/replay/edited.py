@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from underspend.audit.replay.traffic import Asked
 from underspend.core.call import Block, Call
 from underspend.core.conversation import Conversation, Kept, name_of
-from underspend.core.edits import DropMessages, ReplaceContent, SetBreakpoint, ShortenContent
+from underspend.core.edits import DropMessages, ReplaceContent, ReplaceMessages, SetBreakpoint, ShortenContent
 from underspend.core.money import Money
 from underspend.core.plan import Plan
 from underspend.core.slots import Slot, after
@@ -120,7 +120,7 @@ class Talk:
             edit = decision.edit
             if not decision.applied:
                 continue
-            if isinstance(edit, DropMessages):
+            if isinstance(edit, DropMessages | ReplaceMessages):
                 is_shorter = True
             elif isinstance(edit, SetBreakpoint):
                 marks[edit.at] = edit.ttl

@@ -20,7 +20,14 @@ from underspend.audit.replay.traffic import Asked, Tick, Traffic, settings_of, s
 from underspend.audit.replay.undisturbed import undisturbed
 from underspend.core.call import Call
 from underspend.core.context import Context
-from underspend.core.edits import DropMessages, ReplaceContent, SetModel, ShortenContent, alters_meaning
+from underspend.core.edits import (
+    DropMessages,
+    ReplaceContent,
+    ReplaceMessages,
+    SetModel,
+    ShortenContent,
+    alters_meaning,
+)
 from underspend.core.engine import Scoped, run
 from underspend.core.engine import Step as PolicyStep
 from underspend.core.money import Money, scale
@@ -33,7 +40,7 @@ from underspend.promptcache import Cache, InvalidPromptError, Names, Split
 from underspend.promptcache.prompt import check_breakpoints
 from underspend.routing.beliefs import Knowing
 
-_REWRITES = ReplaceContent | ShortenContent | DropMessages | SetModel
+_REWRITES = ReplaceContent | ShortenContent | DropMessages | ReplaceMessages | SetModel
 _TICK = 64
 
 

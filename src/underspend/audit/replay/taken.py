@@ -14,6 +14,7 @@ _BY_EDIT = {
     "ReplaceContent": ("content", "content_tokens"),
     "ShortenContent": ("content", "content_tokens"),
     "DropMessages": ("content", "content_tokens"),
+    "ReplaceMessages": ("content", "content_tokens"),
 }
 
 
