@@ -13,6 +13,7 @@ from underspend.core.edits import (
     ContentEdit,
     DropMessages,
     ReplaceContent,
+    ReplaceMessages,
     SetBreakpoint,
     SetEffort,
     SetMaxOutput,
@@ -70,6 +71,16 @@ def test_messages_go_whole_and_the_rest_keeps_its_numbers() -> None:
     assert edited.blocks == (SYSTEM, BLOCKS[1], BLOCKS[4])
     assert [block.message for block in edited.blocks] == [-1, 0, 3]
     assert edited.prompt_tokens == 50
+
+
+def test_one_message_stands_for_several() -> None:
+    edited = apply(ReplaceMessages(1, 2, "a summary", 3, why=""), CALL)
+    assert [block.message for block in edited.blocks] == [-1, 0, 1, 3]
+    made = edited.blocks[2]
+    assert (made.kind, made.role, made.tokens, made.edited) == ("text", "user", 3, True)
+    assert edited.prompt_tokens == 53
+    assert apply(ReplaceMessages(1, 2, "another", 3, why=""), CALL).blocks[2].digest != made.digest
+    assert apply(ReplaceMessages(7, 8, "a summary", 3, why=""), CALL) is CALL
 
 
 EDITS = st.builds(

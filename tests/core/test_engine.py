@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 from hypothesis import given
@@ -11,10 +11,21 @@ from hypothesis import strategies as st
 from core.calls import NoPrices, Scripted, call, context, proposing, result
 from underspend.core.call import Call
 from underspend.core.conversation import Conversation, Kept, name_of
-from underspend.core.edits import ContentEdit, Edit, RefusalKind, Refuse, ReplaceContent, SetModel, ShortenContent, Warn
-from underspend.core.engine import Step, apply, run
+from underspend.core.edits import (
+    ContentEdit,
+    Edit,
+    RefusalKind,
+    Refuse,
+    ReplaceContent,
+    ReplaceMessages,
+    SetModel,
+    ShortenContent,
+    Warn,
+)
+from underspend.core.engine import Step, apply, as_before, run
 from underspend.core.plan import Decision, Fault
 from underspend.core.strategy import State, Strategy
+from underspend.core.summaries import Replaced
 
 CHEAP = SetModel("cheap", why="cheaper")
 REFUSAL = Refuse(RefusalKind.BUDGET, why="spent")
@@ -143,6 +154,42 @@ def test_thinking_that_was_left_out_stays_out() -> None:
     thought = replace(result(), kind="thinking", ref=None, role="assistant")
     kept = Conversation(kept={name_of(thought): Kept("scripted", ReplaceContent(0, "", 0, why="another model's"))})
     assert run(call(blocks=(thought,)), [], context(conversation=kept)).call.blocks[0].tokens == 0
+
+
+MADE = ReplaceMessages(1, 2, "in short", 3, why="cold")
+OLD = tuple(replace(result(f"t{number}"), message=number) for number in range(5))
+
+
+class Marks(Scripted):
+    """One that only sets breakpoints."""
+
+    name: ClassVar[str] = "marks"
+    keeps_meaning: ClassVar[bool] = True
+
+
+def _replaced() -> Conversation:
+    return Conversation(replaced=Replaced("sums", MADE, b"prefix"))
+
+
+def test_what_stands_for_old_messages_stands_there_again_before_breakpoints_are_set() -> None:
+    seen: list[list[int]] = []
+
+    def watch(asked: Call) -> list[Edit]:
+        seen.append([block.message for block in asked.blocks])
+        return []
+
+    plan = run(call(blocks=OLD), on(Scripted(says=watch), Marks(says=watch)), context(conversation=_replaced()))
+    assert seen == [[0, 1, 2, 3, 4], [0, 1, 3, 4]]
+    assert plan.decisions == (Decision(strategy="sums", edit=MADE, applied=True, before=None, after=None, again=True),)
+    assert run(call(blocks=OLD), [], context(conversation=_replaced())).call == plan.call
+    assert as_before(call(blocks=OLD), _replaced()) == plan.call
+
+
+def test_it_does_not_where_another_does_or_where_some_of_them_are_gone() -> None:
+    more = ReplaceMessages(1, 3, "shorter still", 3, why="cold")
+    plan = run(call(blocks=OLD), on(proposing(more), Marks(says=lambda _: [])), context(conversation=_replaced()))
+    assert [decision.edit for decision in plan.decisions] == [more]
+    assert run(call(blocks=OLD[:2]), [], context(conversation=_replaced())).decisions == ()
 
 
 EDITS = st.sampled_from([CHEAP, SetModel("dear", why="back"), WARNING, REFUSAL, None, "junk"])

@@ -13,6 +13,7 @@ from underspend.core.edits import (
     RefusalKind,
     Refuse,
     ReplaceContent,
+    ReplaceMessages,
     SetBreakpoint,
     SetEffort,
     SetMaxOutput,
@@ -160,6 +161,26 @@ REFUSED: list[list[Edit]] = [
     [DropMessages(2, 3, why="")],
     [DropMessages(0, 1, why=""), DropMessages(2, 2, why="")],
 ]
+
+
+def test_one_message_stands_for_several_and_the_rest_stays_byte_for_byte() -> None:
+    more = [*BODY["messages"], {"role": "assistant", "content": "so"}, {"role": "user", "content": "and now?"}]
+    raw = json.dumps(BODY | {"messages": more}).encode()
+    made = edited(raw, [ReplaceMessages(1, 3, 'in "short"', 3, why=""), SetBreakpoint(USED, "1h", why="")])
+    text = {"type": "text", "text": 'in "short"'}
+    last = {"type": "text", "text": "and now?", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    kept = {"role": "user", "content": [last]}
+    assert json.loads(made)["messages"] == [more[0], {"role": "user", "content": [text]}, kept]
+    begin = raw.index(b'{"role": "assistant"')
+    assert made.startswith(raw[:begin])
+    assert made.endswith(raw[raw.index(b', "max_tokens"') :])
+
+
+def test_a_summary_stands_for_another_model_too() -> None:
+    more = [*BODY["messages"], {"role": "assistant", "content": "so"}, {"role": "user", "content": "and now?"}]
+    made = after(SetModel("claude-opus-5-5", why=""), ReplaceMessages(1, 3, "in short", 3, why=""), messages=more)
+    assert made["model"] == "claude-opus-5-5"
+    assert [each["role"] for each in made["messages"]] == ["user", "user", "user"]
 
 
 @pytest.mark.parametrize("edits", REFUSED)

@@ -8,6 +8,7 @@ from underspend.core.edits import (
     RefusalKind,
     Refuse,
     ReplaceContent,
+    ReplaceMessages,
     SetBreakpoint,
     SetEffort,
     SetMaxOutput,
@@ -48,6 +49,7 @@ def told(*edits, raw=None, applied=True):
         (ReplaceContent(3, "gone", 1, "why"), "block 4 (Bash result): 29 tokens → a note of 1"),
         (ShortenContent(3, 3, 3, 2, "why"), "block 4 (Bash result): 29 tokens → 2 of its ends"),
         (DropMessages(1, 2, "why"), "messages 1 to 2 left out: 2 blocks, 48 tokens"),
+        (ReplaceMessages(1, 2, "s", 7, "why"), "messages 1 to 2: 48 tokens → a summary of 7"),
         (SetMaxOutput(4, "why"), "max_tokens 9 → 4"),
         (SetEffort("low", "why"), "effort high → low"),
         (Refuse(RefusalKind.BUDGET, "why"), None),
@@ -75,6 +77,8 @@ def test_with_the_request_stored_the_words_are_shown_too() -> None:
     ]
     (dropped,) = told(DropMessages(0, 1, "why"), raw=RAW)
     assert dropped.splitlines()[1:] == ["- look"]
+    (summed_up,) = told(ReplaceMessages(0, 1, "a summary", 3, "why"), raw=RAW)
+    assert summed_up.splitlines()[1:] == ["- look", "+ a summary"]
     assert told(SetMaxOutput(4, "a"), raw=RAW) == ["max_tokens 9 → 4"]
 
 

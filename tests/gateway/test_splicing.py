@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from underspend.core.call import Call
-from underspend.core.edits import DropMessages, ReplaceContent, SetBreakpoint, SetMaxOutput
+from underspend.core.edits import DropMessages, ReplaceContent, ReplaceMessages, SetBreakpoint, SetMaxOutput
 from underspend.core.plan import Decision, Plan
 from underspend.formats import anthropic_request
 from underspend.formats.adaptation import Written
@@ -46,6 +46,8 @@ def test_what_will_do_is_made() -> None:
     [
         (DropMessages(0, 0, "why"), "the first message is not the user's"),
         (DropMessages(1, 1, "why"), "has no use right before it"),
+        (ReplaceMessages(1, 1, "s", 1, "why"), "has no use right before it"),
+        (ReplaceMessages(3, 4, "s", 1, "why"), "nothing can stand for messages 3 to 4"),
         (ReplaceContent(0, "x", 1, "why"), "only what a tool's result says"),
         (SetBreakpoint(1, "5m", "why"), "takes no breakpoint"),
         (SetBreakpoint(99, "5m", "why"), "there is no block 99"),
@@ -65,6 +67,14 @@ def test_behind_messages_that_were_to_go_no_edit_knows_its_place() -> None:
     assert [name for name, _ in done.dropped] == ["bad", "good"]
     assert done.body == raw
     assert done.plan.call == plan.asked
+
+
+def test_a_breakpoint_behind_a_summary_knows_its_place() -> None:
+    raw, plan = planned(("sums", ReplaceMessages(1, 3, "in short", 3, "why")), ("marks", SetBreakpoint(1, "5m", "why")))
+    done = spliced(Written(raw), plan)
+    assert done.dropped == ()
+    text = {"type": "text", "text": "in short", "cache_control": {"type": "ephemeral"}}
+    assert json.loads(done.body)["messages"] == [MESSAGES[0], {"role": "user", "content": [text]}, MESSAGES[4]]
 
 
 def test_what_the_client_got_wrong_itself_drops_no_edit() -> None:

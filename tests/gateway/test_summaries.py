@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from doubles import daily
 from summed_up import CHEAP, ON, SAID, Chat, On, policy
 
 

@@ -79,7 +79,7 @@ def run(call: Call, steps: Sequence[Step], ctx: Context) -> Plan:
     for step in steps:
         if step.state is State.OFF:
             continue
-        if not is_replaced and type(step.strategy).keeps_meaning:
+        if not is_replaced and getattr(step.strategy, "keeps_meaning", False):
             # Behind all that edits contents, before what sets breakpoints: indices are those of the call as it then is.
             call, is_replaced = _replaced_again(call, ctx.conversation, decisions), True
         try:

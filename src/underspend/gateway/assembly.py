@@ -110,7 +110,6 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     kept = ledger.kept_conversations(frame.clock.now() - _KEPT_MICROS)
     pipeline = _pipeline(settings, books, destinations, identifier, stores.learning, kept, keeper)
     pipeline.limits, pipeline.answers = _plan_limits(settings, frame), answers_of(settings, books, keys)
-    pipeline.summaries = summaries_of(settings.steps, books, pipeline.cases, pipeline.forecast, pipeline.gate)
     pipeline.guard = guarded(settings, frame.clock, frame.status, frame.tells, stores.engine, acting.anatomy)
     return GatewayApp(
         pipeline=pipeline,
@@ -229,6 +228,7 @@ def _joined(  # noqa: PLR0913, PLR0917  # as above
         holdout=Holdout(settings.proof.holdout),
         router=router,
         states=states,
+        summaries=summaries_of(settings.steps, books, states, forecast, gate),
     )
 
 
