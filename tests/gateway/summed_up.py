@@ -69,18 +69,31 @@ class Chat:
 class Gateway:
     """A pipeline over a fake provider, with a clock that is moved by hand."""
 
-    def __init__(self, provider, upstream, clock, steps, **options):
-        acting = Acting(steps, catalogue(), everything=False) if steps else None
+    def __init__(self, provider, upstream, clock, steps, *, rows=(), stores=False, **options):
+        kept = [row for row in rows if row["block"] not in {"slot", "cache"}]
+        acting = None
+        if steps:
+            acting = Acting(
+                steps, catalogue(), lambda key: [r for r in rows if r["conversation"] == key], everything=False
+            )
+            acting.histories.stores_text = stores
         self.made = made = pipeline(upstream, steps=steps, acting=acting, clock=clock, **options)
         self.provider, self.clock, self.acting = provider, clock, acting
         if acting is not None:
-            made.asking.following = Following(made.cases, acting, Forecast())
+            made.asking.following = Following(
+                made.cases, acting, Forecast(), kept={row["conversation"] for row in kept}
+            )
         made.summaries = summaries_of(steps, made.books, made.cases, made.forecast, made.gate)
 
         def identify(headers, request, route):
             return Identity(session=headers["s"], role=Role.MAIN, key="key-1", billing=BillingMode.API_KEY)
 
         made.asking.identifier.identify = identify
+
+    def again(self, steps, **options):
+        """Another gateway before the same provider, with what this one has in its ledger."""
+        upstream = self.made.attempts.destinations.home.upstream
+        return Gateway(self.provider, upstream, self.clock, steps, rows=self.kept, **options)
 
     async def send(self, body, session="s1"):
         told = Told()
@@ -103,6 +116,12 @@ class Gateway:
     def effects(self):
         return [row for each in self.made.books.ledger.settlements.values() for row in each.effects]
 
+    @property
+    def kept(self):
+        """The rows of edits that later calls need again, the newest of each."""
+        rows = [row for each in self.made.books.ledger.settlements.values() for row in each.kept]
+        return [*{(row["conversation"], row["block"]): row for row in rows}.values()]
+
     def sent(self, model=DEAR):
         """The bodies that the provider got."""
         bodies = [json.loads(each.body) for each in self.provider.requests]
@@ -116,13 +135,13 @@ class Gateway:
 class On:
     """While inside, a gateway."""
 
-    def __init__(self, steps=(), reply=None, **options):
-        self.steps, self.options = steps, options
+    def __init__(self, steps=(), reply=None, *, binds=False, **options):
+        self.steps, self.options, self.binds = steps, options, binds
         self.reply = reply or (lambda view: Reply(content=SAID if view.model == CHEAP else "Going on."))
 
     async def __aenter__(self):
         clock = FakeClock(START)
-        self.provider = FakeUpstream(self.reply, clock=clock, keep_bodies=True)
+        self.provider = FakeUpstream(self.reply, clock=clock, keep_bodies=True, bind_thinking=self.binds)
         await self.provider.__aenter__()
         self.upstream = HttpUpstream(self.provider.url, connect_seconds=5, idle_seconds=5)
         await self.upstream.__aenter__()

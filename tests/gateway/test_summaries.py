@@ -1,9 +1,16 @@
 """Summaries on the wire: made in a pause, sent with the next call, repeated, billed, and said in the books."""
 
 import asyncio
+import json
 
 import pytest
+from doubles import daily
 from summed_up import CHEAP, ON, SAID, Chat, On, policy
+
+from underspend.core.budgets import Scope
+from underspend.gateway.summaries import NAME
+from underspend.testing.fake_upstream.faults import Fault
+from underspend.testing.fake_upstream.replies import Reply
 
 
 async def session(gateway, turns=6, after=4, pause=600, before=5):
@@ -77,3 +84,169 @@ def test_only_where_it_is_on(state):
     gateway, _ = played(policy({"summarise_history": {**ON["summarise_history"], "state": state}}))
     assert gateway.sent(CHEAP) == []
     assert gateway.made.summaries is None
+
+
+def stands(body):
+    """Whether a summary stands in a body."""
+    return SAID in json.dumps(body["messages"][1])
+
+
+async def turns(gateway, chat, count, session="s1"):
+    for _ in range(count):
+        for body in chat.turn():
+            await gateway.send(body, session)
+            gateway.clock.advance(5)
+
+
+def test_a_fork_finds_it_too():
+    async def run():
+        async with On(policy()) as gateway:
+            chat = await session(gateway)
+            await turns(gateway, chat, 1, session="a fork")
+            assert stands(gateway.sent()[-1])
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("state", ["on", "off"])
+def test_after_a_restart_it_stands_there_again_where_content_is_stored(state):
+    async def run():
+        async with On(policy(), stores=True) as gateway:
+            chat = await session(gateway)
+            was = gateway.sent()[-1]["messages"][1]
+            later = gateway.again(policy({NAME: {**ON[NAME], "state": state}}))
+            await turns(later, chat, 1)
+            assert gateway.sent()[-1]["messages"][1] == was
+            assert later.faults == []
+
+    asyncio.run(run())
+
+
+def test_after_a_restart_without_it_the_whole_history_goes_out():
+    async def run():
+        async with On(policy()) as gateway:
+            chat = await session(gateway)
+            assert SAID not in json.dumps(gateway.kept)
+            later = gateway.again(policy())
+            await turns(later, chat, 1)
+            assert not stands(gateway.sent()[-1])
+            assert later.faults == []
+
+    asyncio.run(run())
+
+
+def thinking(view):
+    """Thinks before each reply, as models do that bind it to its prompt."""
+    if view.model == CHEAP:
+        return Reply(content=SAID)
+    return Reply(content=({"type": "thinking", "thinking": "hm", "signature": "RmFrZVNpZ25hdHVyZQ=="}, "Done."))
+
+
+class Thinker(Chat):
+    """A client that sends the model's thinking back."""
+
+    async def goes_on(self, gateway, count):
+        for _ in range(count):
+            self.number += 1
+            words = {"type": "text", "text": f"Part {self.number}: " + f"data {self.number} " * 1_600}
+            self.messages.append({"role": "user", "content": [words]})
+            told = await gateway.send(self.body())
+            self.messages.append({"role": "assistant", "content": json.loads(told.body)["content"]})
+            gateway.clock.advance(5)
+
+
+def test_a_model_that_binds_its_thinking_takes_what_is_sent():
+    async def run():
+        async with On(policy(), thinking, binds=True) as gateway:
+            chat = Thinker()
+            await chat.goes_on(gateway, 7)
+            await gateway.pause(600)
+            await chat.goes_on(gateway, 3)
+            assert stands(gateway.sent()[-1])
+            assert gateway.faults == []
+            again = gateway.again(policy())
+            await chat.goes_on(again, 2)
+            assert not stands(gateway.sent()[-1])
+            assert again.faults == []
+
+    asyncio.run(run())
+
+
+def test_a_second_pause_sums_up_the_first_summary_and_what_came_since():
+    async def run():
+        async with On(policy()) as gateway:
+            chat = await session(gateway, turns=6, after=6)
+            await gateway.pause(900)
+            await turns(gateway, chat, 1)
+            first, second = gateway.sent(CHEAP)
+            assert SAID in second["messages"][0]["content"]
+            assert "line 1 0" not in second["messages"][0]["content"]
+            assert len(gateway.sent()[-1]["messages"]) < 20
+            assert gateway.faults == []
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply(content="half", stop_reason="max_tokens"), "did not come to its end"),
+        (Reply(content=" "), "the summary is empty"),
+        (Fault(status=429), "answered 429"),
+    ],
+)
+def test_a_summary_that_fails_is_said_and_not_asked_for_again_at_once(reply, said):
+    async def run():
+        async with On(policy(), lambda view: reply if view.model == CHEAP else Reply(content="Going on.")) as gateway:
+            chat = await session(gateway)
+            await gateway.pause(600)
+            await turns(gateway, chat, 1)
+            (fault,) = gateway.faults
+            assert (fault["component"], fault["count"]) == (NAME, 1)
+            assert said in fault["message"]
+            assert not stands(gateway.sent()[-1])
+            assert len([row for row in gateway.rows if row["role"] == "summary"]) == 1
+            await gateway.pause(1_800)
+            await turns(gateway, chat, 1)
+            await gateway.pause(600)
+            assert len(gateway.sent(CHEAP)) == 2
+
+    asyncio.run(run())
+
+
+def test_a_budget_without_room_asks_for_none():
+    async def run():
+        budget = daily("0.000001", name="sums", scope=Scope.ROLE, only="summary")
+        async with On(policy(), budgets=[budget]) as gateway:
+            chat = await session(gateway)
+            await turns(gateway, chat, 1)
+            (fault,) = gateway.faults
+            assert "the budget sums has no room" in fault["message"]
+            assert gateway.sent(CHEAP) == []
+
+    asyncio.run(run())
+
+
+def test_in_the_background_it_is_made_without_being_asked_to():
+    async def run():
+        async with On(policy()) as gateway:
+            gateway.made.summaries.look_seconds = 0.001
+            async with gateway.made.summaries.kept():
+                await turns(gateway, Chat(), 6)
+                gateway.clock.advance(300)
+                async with asyncio.timeout(10):
+                    while not gateway.sent(CHEAP):
+                        await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+
+
+def test_without_a_model_nothing_happens_and_one_line_says_so():
+    async def run():
+        async with On(policy({NAME: {"state": "on"}})) as gateway:
+            await session(gateway)
+            (fault,) = gateway.faults
+            assert "set the model that is to write" in fault["message"]
+            assert gateway.made.summaries is None
+
+    asyncio.run(run())

@@ -104,6 +104,7 @@ class Acting:
             talk.kept, talk.lost = {**thinking_lost(call, talk.lost), **talk.kept}, None
         kept = dict(talk.kept)
         summary, replaced = self.histories.of(call)
+        talk.replaced = talk.replaced or replaced is not None
         again = as_before(call, Conversation(kept=kept, replaced=replaced)) if kept or replaced else call
         warm, until = max(self._worlds.warm(key, again, call.time), talk.held(again), key=lambda found: found[0])
         return Conversation(
