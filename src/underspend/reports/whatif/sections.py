@@ -125,7 +125,9 @@ def notes(made: WhatIf) -> list[str]:
             f"{name} failed in {count:,} calls, which went on without it: {fault}." for fault, count in faults.items()
         ]
     if outcome.left_out:
-        said.append(f"Not replayed, since they only refuse calls: {', '.join(outcome.left_out)}.")
+        said.append(
+            f"Not replayed, since a record does not tell what they would have done: {', '.join(outcome.left_out)}."
+        )
     if outcome.unpriced:
         models = ", ".join(f"{model} ({count:,})" for model, count in sorted(outcome.unpriced.items()))
         said.append(f"Without a known price, and in no figure: {models}.")
