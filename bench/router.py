@@ -1,11 +1,14 @@
 """The router on recorded outcomes, beside every baseline that was to be had.
 
     python bench/router.py --data DIR [--json] [--scores OUT.csv] [--quick] [--tracks tier,…]
+        [--beside NAME=FILE]
 
 DIR holds files of the shared formats (see its INDEX.md); what is not there is left out. What is measured is the
-run-time code: `features.describe` classes a task, `Knowledge` learns from the outcomes of other folds and scores it. A
-score is how much more of such tasks the dear model does (`gain`) less what it costs more; `per_dollar` is the gain over
-that cost. `--quick` takes fewer resamples and splits.
+run-time code: `features.describe` classes a task, `Knowledge` learns from the outcomes of other folds and scores it.
+`gain` is how much more of such tasks the dear model does, `score` the same with those that do not pay for it put last,
+`per_dollar` the gain over what it costs more. `--quick` takes fewer resamples and splits. `--beside` adds a router to
+the tables by its own scores: a file of lines such as `{"track": "tier", "item": "gsm-1", "score": 0.25}`, where more
+means that the dear model is wanted more.
 
 A single run's oracle is inflated by luck (two runs of the same model differ on 7 to 25 % of tasks): it is no ceiling.
 """
@@ -34,6 +37,8 @@ from routing.tracks import Judged, fold_of, from_cold, promises, scored, split, 
 ORDERS = ("score", "gain", "per_dollar")
 SIZES = (100, 300, 1_000, 2_500)
 OUTCOMES = 100
+MISSING = ("ClawRouter's rules", "MiniLM")
+"""Rivals that are in the tables by `--beside` only."""
 
 
 def row(name: str, found: Scored, rounds: int) -> dict[str, Any]:
@@ -51,7 +56,7 @@ def row(name: str, found: Scored, rounds: int) -> dict[str, Any]:
     }
 
 
-def by_others(judged: Sequence[Judged]) -> list[tuple[str, list[float] | None]]:
+def by_others(judged: Sequence[Judged], beside: rivals.Given) -> list[tuple[str, list[float] | None]]:
     """What other ways to order the same tasks give, in their order."""
     asked = [one.task for one in judged]
     prior = [0.0] * len(asked)
@@ -65,18 +70,19 @@ def by_others(judged: Sequence[Judged]) -> list[tuple[str, list[float] | None]]:
         ("random mix", [chance.random() for _ in asked]),
         ("length", [float(len(task.text)) for task in asked]),
         ("category prior", prior),
-        (f"LiteLLM's scorer ({rivals.LITELLM.partition('==')[2]})", rivals.litellm(asked)),
+        *rivals.litellm(asked).items(),
+        *((name, rivals.as_given(scores, asked)) for name, scores in beside.items()),
         ("oracle of one run (inflated by luck)", [task.outcome.dear - task.outcome.cheap for task in asked]),
     ]
 
 
-def compare(judged: Sequence[Judged], rounds: int) -> dict[str, Any]:
+def compare(judged: Sequence[Judged], rounds: int, beside: rivals.Given) -> dict[str, Any]:
     """The table of one track, and the differences of our order from the category prior's."""
     outcomes = [one.task.outcome for one in judged]
     alone = sum(one.dear_cost for one in outcomes)
     table: list[dict[str, Any]] = []
     prior: Scored = []
-    for name, scores in by_others(judged):
+    for name, scores in by_others(judged, beside):
         if scores is None:
             table.append({"router": name, "APGR": None})
             continue
@@ -84,7 +90,7 @@ def compare(judged: Sequence[Judged], rounds: int) -> dict[str, Any]:
         prior = found if name == "category prior" else prior
         table.append(row(name, found, rounds))
     table += [row(f"underspend, {order}", scored(judged, order), rounds) for order in ORDERS]
-    table += [{"router": name, "APGR": None} for name in ("ClawRouter's rules", "MiniLM")]
+    table += [{"router": name, "APGR": None} for name in MISSING if not any(one.startswith(name) for one in beside)]
     return {
         "tasks": len(judged),
         "always cheap": {
@@ -97,7 +103,7 @@ def compare(judged: Sequence[Judged], rounds: int) -> dict[str, Any]:
     }
 
 
-def measure(found: dict[str, list[Task]], *, quick: bool) -> tuple[dict[str, Any], list[Judged]]:
+def measure(found: dict[str, list[Task]], beside: rivals.Given, *, quick: bool) -> tuple[dict[str, Any], list[Judged]]:
     """Every track there is data for."""
     rounds, splits, draws = (60, 80, 6) if quick else (300, 400, 20)
     report: dict[str, Any] = {"folds": {}, "unseen": {}}
@@ -105,7 +111,7 @@ def measure(found: dict[str, list[Task]], *, quick: bool) -> tuple[dict[str, Any
     for track, listed in found.items():
         judged = split(listed, fold_of)
         every += judged
-        report["folds"][track] = compare(judged, rounds)
+        report["folds"][track] = compare(judged, rounds, beside)
         if track == "tier":
             report["promises"] = [
                 line for epsilon in (0.02, 0.05) for line in promises(judged, epsilon, 0.1, SIZES, splits)
@@ -183,14 +189,16 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--scores", type=Path)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--beside", action="append", default=[], metavar="NAME=FILE", help="scores of another router")
     parser.add_argument("--tracks", help="some of them only, with commas between")
     options = parser.parse_args()
     begun = time.monotonic()
+    beside = rivals.given(options.beside)
     wanted = options.tracks.split(",") if options.tracks else None
     found = {track: listed for track, listed in tasks(options.data).items() if wanted is None or track in wanted}
     if not found:
         raise SystemExit(f"no file of a known format in {options.data}")
-    report, judged = measure(found, quick=options.quick)
+    report, judged = measure(found, beside, quick=options.quick)
     report["seconds"] = time.monotonic() - begun
     if options.scores:
         write(options.scores, judged)

@@ -20,11 +20,14 @@ Said in `config.toml`, by environment variables, or by flags; the last to speak 
 """
 
 TAIL = """
-`[strategies.<name>]` tables have a `state` (`off`, `shadow`, `on`) and the settings on each
-[strategy's page](strategies/). `[prices."<model>"]` tables set your own prices: see [prices](prices.md).
+`[strategies.<name>]` tables have a `state` (`off`, `shadow`, `on`), the settings on each
+[strategy's page](strategies/), and `[[strategies.<name>.scopes]]` with other states for a project, a key or an agent's
+calls: see [acting](acting.md).
+`[prices."<model>"]` tables set your own prices: see [prices](prices.md).
 `[providers.<name>]` tables name other providers: see [providers](providers.md). `[fallbacks]` says whom to ask when one
 does not answer: see [fallbacks](fallbacks.md). `[alerts]` with `[[alerts.to]]`, `[rate_limits.<name>]` and `[runaway]`
 say whom to tell what, what is too much at once, and what to do about calls that run away: see [alerts](alerts.md).
+`[budgets.<name>]` tables are caps in dollars: see [budgets](budgets.md).
 """
 
 

@@ -28,7 +28,7 @@ def test_every_command_shown_exists_with_its_options(shown):
     context = click.Context(underspend)
     command = underspend.get_command(context, name)
     assert command is not None
-    if isinstance(command, click.Group):
+    if isinstance(command, click.Group) and arguments:
         command = command.commands[arguments.pop(0)]
     known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in arguments if word.startswith("-")} <= known
@@ -42,9 +42,18 @@ def test_the_settings_shown_are_read(tmp_path):
     (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     tomllib.loads(block)
     (tmp_path / "config.toml").write_text(block)
-    steps = {step.strategy.name: step for step in load(home=tmp_path, environ={}).steps}
+    settings = load(home=tmp_path, environ={})
+    steps = {step.strategy.name: step for step in settings.steps}
     assert steps["model_rules"].state == "on"
-    assert steps["budget"].strategy.action == "block"
+    assert [budget.action for budget in settings.budgets] == ["block"]
+
+
+def test_the_budgets_shown_are_read(tmp_path):
+    page = (ROOT / "docs" / "budgets.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "config.toml").write_text("\n".join(blocks))
+    names = [budget.name for budget in load(home=tmp_path, environ={}).budgets]
+    assert names == ["day", "projects", "session", "one-call"]
 
 
 def test_make_targets_shown_exist():

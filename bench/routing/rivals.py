@@ -1,4 +1,4 @@
-"""Other ways to order tasks: by length, by what the category gains, by LiteLLM's scorer, by looking at the answers."""
+"""Other ways to order tasks: by what the category gains, by LiteLLM's two scorers, by scores another program wrote."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from routing.tasks import Task
 
 LITELLM = "litellm[proxy]==1.106.2"
 CACHE = Path(__file__).parents[1] / ".cache"
+RULES, TABLE = (f"LiteLLM's {name} ({LITELLM.partition('==')[2]})" for name in ("scorer", "UltraFeedback table"))
 _SCORER = """
 import json, sys
 from unittest.mock import MagicMock
+from litellm.router_strategy.adaptive_router.classifier import classify_prompt
 from litellm.router_strategy.complexity_router.complexity_router import ComplexityRouter
+from litellm.router_strategy.complexity_router.tier_predictor import TierSuccessPredictor, resolve_tier_artifact
 
 tiers = {"SIMPLE": "a", "MEDIUM": "b", "COMPLEX": "c", "REASONING": "d"}
 router = ComplexityRouter(
     model_name="auto", litellm_router_instance=MagicMock(), complexity_router_config={"tiers": tiers}
 )
+predictor = TierSuccessPredictor(resolve_tier_artifact("ultrafeedback"))
 for line in sys.stdin:
-    print("score", router.classify(json.loads(line))[1])
+    text = json.loads(line)
+    print("score", router.classify(text)[1], 1 - predictor.predict(text, classify_prompt(text)).probabilities[1])
 """
 
 
@@ -53,15 +58,46 @@ def installed() -> Path | None:
     return python
 
 
-def litellm(tasks: Sequence[Task]) -> list[float] | None:
-    """LiteLLM's complexity scores, from its own package; None where it is not to be had."""
+def litellm(tasks: Sequence[Task]) -> dict[str, list[float] | None]:
+    """LiteLLM's complexity scores, and by its table how likely its cheapest tier fails, from its own package.
+
+    None where it is not to be had.
+    """
     python = installed()
     if python is None:
-        return None
+        return {RULES: None, TABLE: None}
     asked = "".join(json.dumps(task.text) + "\n" for task in tasks)
     environment = os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     run = subprocess.run(
         [python, "-c", _SCORER], input=asked, capture_output=True, text=True, env=environment, check=False
     )
-    scores = [float(line.split()[1]) for line in run.stdout.splitlines() if line.startswith("score ")]
-    return scores if len(scores) == len(tasks) else None
+    lines = [line.split()[1:] for line in run.stdout.splitlines() if line.startswith("score ")]
+    if len(lines) != len(tasks):
+        return {RULES: None, TABLE: None}
+    return {RULES: [float(line[0]) for line in lines], TABLE: [float(line[1]) for line in lines]}
+
+
+Given = Mapping[str, Mapping[tuple[str, str], float]]
+
+
+def given(said: Sequence[str]) -> Given:
+    """Scores other programs wrote, from `NAME=FILE`: a line of JSON for each task, with `track`, `item` and `score`.
+
+    Ends with one line where a file cannot be used.
+    """
+    found = {}
+    for one in said:
+        name, _, path = one.partition("=")
+        try:
+            rows = map(json.loads, Path(path).read_text("utf-8").splitlines())
+            found[name] = {(row["track"], row["item"]): float(row["score"]) for row in rows}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SystemExit(f"--beside {one}: not NAME=FILE, a JSON of track, item, score a line: {error}") from error
+    return found
+
+
+def as_given(scores: Mapping[tuple[str, str], float], tasks: Sequence[Task]) -> list[float] | None:
+    """Those of some tasks; None where one has none."""
+    found = [scores.get((task.track, task.name)) for task in tasks]
+    told = [score for score in found if score is not None]
+    return told if len(told) == len(tasks) else None

@@ -29,7 +29,8 @@ ENOUGH_TASKS, ENOUGH_REST = 20, 300
 class Judged:
     """A task with what the router knew of it.
 
-    `gain` is how much more the dear model does, `score` that less what it costs more, `per_dollar` their ratio.
+    `gain` is how much more the dear model does, `score` that with tasks that do not pay for it put last,
+    `per_dollar` the gain over what it costs more.
     """
 
     task: Task

@@ -1,12 +1,12 @@
 from audit.calls_in_a_row import MINUTE, START, STEADY, line, loop
 from audit.histories import history
-from audit.replay.policies import Broken, Lifetime, Nothing, Prune, Trim, on, reads, steady
+from audit.replay.policies import Broken, Lifetime, Limit, Nothing, Prune, Trim, on, reads, steady
 from underspend.audit.replay.traffic import traffic
 from underspend.audit.whatif import Group, Outcome, Replays, Saving, outcome
 from underspend.core.engine import Step
 from underspend.core.evidence import Evidence
+from underspend.core.scopes import Scope
 from underspend.core.strategy import State
-from underspend.strategies.budget import Budget
 
 
 def busy():
@@ -58,6 +58,18 @@ def test_what_is_not_on_is_tried_last():
     assert outcome(Replays(busy()), steps, others=False).others == []
 
 
+def test_a_scope_is_replayed_as_it_is():
+    trim = Trim(tokens=100)
+    everywhere = outcome(Replays(busy()), on(trim))
+    in_shop = Step(trim, State.SHADOW, (Scope(state=State.ON, project="shop"),))
+    made = outcome(Replays(busy()), [in_shop])
+    assert [part.name for part in made.parts] == ["trim"]
+    saved = {group.name: group.saved for group in made.projects}
+    assert saved == {"shop": next(g.saved for g in everywhere.projects if g.name == "shop"), "blog": 0}
+    nowhere = Step(trim, State.ON, (Scope(state=State.OFF, project="shop"), Scope(state=State.OFF, project="blog")))
+    assert outcome(Replays(busy()), [nowhere]).saved == Saving()
+
+
 def test_evidence_goes_by_what_was_edited():
     parts = by_name(outcome(Replays(busy()), on(Lifetime(), Trim(tokens=100))).parts)
     assert (parts["lifetime"].evidence, parts["trim"].evidence) == (Evidence.SIMULATED, Evidence.ESTIMATED)
@@ -89,8 +101,8 @@ def test_the_low_end_counts_on_as_many_misses_as_were_recorded():
 
 
 def test_what_cannot_be_replayed_and_what_failed_is_said():
-    made = outcome(Replays(steady()), [*on(Broken()), Step(Budget(), State.ON)])
-    assert made.left_out == ["budget"]
+    made = outcome(Replays(steady()), [*on(Broken()), Step(Limit(), State.ON)])
+    assert made.left_out == ["limit"]
     assert made.faults == {"broken": {"RuntimeError: boom": 4}}
     assert isinstance(made, Outcome)
 

@@ -3,12 +3,14 @@ import gzip
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 
 from routing.figures import Outcome, apgr, cost_at, dear_share, interval, paired_interval
+from routing.rivals import as_given, given
 from routing.tasks import tasks
 
 EASY, GAIN, LOST = Outcome(1, 1, 1, 10), Outcome(0, 1, 1, 10), Outcome(0, 0, 1, 10)
@@ -70,3 +72,22 @@ def test_a_folder_with_one_of_the_files_gives_its_tasks(tmp_path):
 
 def test_an_empty_folder_gives_none(tmp_path):
     assert tasks(tmp_path) == {}
+
+
+def test_scores_another_program_wrote_are_taken_by_track_and_item(tmp_path):
+    file = tmp_path / "scores.jsonl"
+    file.write_text('{"track": "tier", "item": "a", "score": 0.5}\n{"track": "tier", "item": "b", "score": 1}\n')
+    scores = given([f"theirs={file}"])["theirs"]
+    listed = [SimpleNamespace(track="tier", name=name) for name in ("b", "a")]
+    assert as_given(scores, listed) == [1.0, 0.5]
+    assert as_given(scores, [*listed, SimpleNamespace(track="tier", name="c")]) is None
+
+
+@pytest.mark.parametrize("text", ["not json", '{"track": "tier"}', "[1]"])
+def test_a_file_of_scores_that_cannot_be_used_is_said_in_one_line(tmp_path, text):
+    file = tmp_path / "scores.jsonl"
+    file.write_text(text)
+    with pytest.raises(SystemExit, match="--beside theirs="):
+        given([f"theirs={file}"])
+    with pytest.raises(SystemExit, match="--beside theirs: "):
+        given(["theirs"])

@@ -1,5 +1,7 @@
 import json
 
+from reports.ledger_rows import add_decision
+
 PAGE = """\
 claude-sonnet-5   $0.0144 paid
 without us $1.00, saved $0.986
@@ -64,3 +66,10 @@ def test_not_found_is_one_line_with_its_own_exit_code(program, filled):
     found = program("explain", "zzzz")
     assert found.returncode == 5
     assert found.stderr == "underspend: No call zzzz. See `underspend top` or `underspend tail` for ids.\n"
+
+
+def test_the_words_of_an_edit_stand_below_it(run, filled):
+    add_decision(filled, "aaaa1111", n=7, detail="block 4: 9 tokens → a note of 1\n- [bold]what was there\n+ gone")
+    lines = [line.strip() for line in run("explain", "aaaa1111").output.splitlines()]
+    assert "route did: block 4: 9 tokens → a note of 1, because a title needs no large model" in lines
+    assert lines[-3:-1] == ["- [bold]what was there", "+ gone"]

@@ -47,3 +47,12 @@ def test_none_runs(program):
     assert found.returncode == 1
     assert found.stdout == "Nothing answers at http://127.0.0.1:1: no gateway runs there. `underspend up` starts it.\n"
     assert json.loads(program("status", "--json").stdout) == {"running": False, "url": "http://127.0.0.1:1"}
+
+
+def test_thresholds_that_were_passed_and_a_store_that_does_not_answer_are_said(run, monkeypatch):
+    crossings = [{"words": f"{percent} % of the budget 'day' is spent."} for percent in (100, 80)]
+    found = {**SNAPSHOT, "budgets": {"late": 3, "crossings": crossings}}
+    monkeypatch.setattr(status, "get_json", lambda *_: found)
+    output = run("status").output
+    assert "budget      100 % of the budget 'day' is spent.\nbudget      80 %" in output
+    assert "budgets     3 ended calls are not counted yet" in output

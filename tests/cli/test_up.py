@@ -102,7 +102,7 @@ def test_a_budgets_threshold_arrives(home, ledger, hook):
     assert json.loads(hook.requests[0].body)["subject"] == "budget daily, project web"
 
 
-@pytest.mark.parametrize("text", ["", '[strategies.budget]\nstate = "on"\n'])
+@pytest.mark.parametrize("text", ["", '[strategies.cap_output]\nstate = "on"\n'])
 def test_without_a_table_nothing_is_opened(home, ledger, text, monkeypatch):
     monkeypatch.setattr(command, "alerts", None)
     with frame(home, ledger, text) as made:

@@ -12,8 +12,8 @@ WRITTEN = """\
 [gateway]
 port = 4200  # because 4100 is taken
 
-[strategies.budget]
-day_usd = "5"
+[strategies.cap_output]
+floor = 5000
 """
 
 

@@ -8,7 +8,7 @@ from underspend.config.steps import steps_from
 from underspend.core.errors import ConfigError
 from underspend.core.strategy import State
 from underspend.strategies import BUILTIN
-from underspend.strategies.budget import Budget
+from underspend.strategies.cap_output import CapOutput
 from underspend.strategies.model_rules import ModelRules, Rule
 
 
@@ -30,31 +30,35 @@ def test_the_order_and_the_states_are_the_shelfs() -> None:
 
 def test_what_is_said_is_set_and_its_place_is_kept() -> None:
     table = {
-        "budget": {"state": "shadow", "day_usd": "5"},
+        "cap_output": {"state": "shadow", "floor": 5},
         "model_rules": {"state": "on", "rules": [{"model": "a", "to": "b", "roles": ["subagent"]}]},
     }
     steps = made(table)
-    assert steps["budget"].strategy == Budget(day_usd="5")
-    assert steps["budget"].state is State.SHADOW
+    assert steps["cap_output"].strategy == CapOutput(floor=5)
+    assert steps["cap_output"].state is State.SHADOW
     assert steps["model_rules"].strategy == ModelRules(rules=(Rule("a", "b", ("subagent",)),))
     sources = {origin.name: (origin.value, origin.source) for origin in steps_from(table, at)[1]}
-    assert sources["strategies.budget.state"] == ("shadow", "file:strategies.budget.state")
-    assert sources["strategies.budget.day_usd"] == ("5", "file:strategies.budget.day_usd")
-    assert sources["strategies.budget.action"] == ("warn", "default")
+    assert sources["strategies.cap_output.state"] == ("shadow", "file:strategies.cap_output.state")
+    assert sources["strategies.cap_output.floor"] == (5, "file:strategies.cap_output.floor")
+    assert sources["strategies.cap_output.samples"] == (50, "default")
 
 
 @pytest.mark.parametrize(
     ("table", "where", "said"),
     [
         ([], "strategies", "strategies are tables"),
-        ({"budget": 3}, "strategies", "strategies are tables"),
-        ({"buget": {}}, "strategies.buget", "no strategy buget"),
-        ({"budget": {"limit": 1}}, "strategies.budget.limit", "It has: state, day_usd, action."),
-        ({"budget": {"state": True}}, "strategies.budget.state", "Use off, shadow or on."),
-        ({"budget": {"day_usd": 5}}, "strategies.budget", "Expected `str`, got `int`"),
-        ({"budget": {"day_usd": "-1"}}, "strategies.budget", "below zero"),
-        ({"budget": {"day_usd": "NaN"}}, "strategies.budget", "no amount of dollars"),
-        ({"budget": {"action": "shout"}}, "strategies.budget", "Invalid enum value 'shout'"),
+        ({"cap_output": 3}, "strategies", "strategies are tables"),
+        ({"cap_otput": {}}, "strategies.cap_otput", "no strategy cap_otput"),
+        ({"budget": {"day_usd": "25"}}, "strategies.budget", 'Write [budgets.day] with usd = "25"'),
+        (
+            {"cap_output": {"limit": 1}},
+            "strategies.cap_output.limit",
+            "It has: state, scopes, headroom_percent",
+        ),
+        ({"cap_output": {"state": True}}, "strategies.cap_output.state", "Use off, shadow or on."),
+        ({"cap_output": {"floor": "5"}}, "strategies.cap_output", "Expected `int`, got `str`"),
+        ({"cap_output": {"headroom_percent": 100}}, "strategies.cap_output", "replies need room"),
+        ({"auto_model": {"mode": "shout"}}, "strategies.auto_model", "Invalid enum value 'shout'"),
         ({"model_rules": {"rules": [{"model": "a"}]}}, "strategies.model_rules", "missing required field `to`"),
     ],
 )

@@ -40,7 +40,7 @@ class FlatPrices:
 
     known: ClassVar = {"dear": 10, "middle": 5, "cheap": 1}
     step: int | None = None
-    minimum = 0
+    minimum = 1
 
     def rates(self, call: Call) -> FlatRates | None:
         rate = self.known.get(call.model)

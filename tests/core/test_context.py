@@ -6,7 +6,3 @@ from core.calls import call, context
 def test_prices_are_those_of_the_price_list() -> None:
     assert (context().estimate(call()), context().worst_case(call())) == (70, 700)
     assert (context().estimate(call(model="new")), context().worst_case(call(model="new"))) == (None, 7000)
-
-
-def test_nothing_is_held_or_spent_until_it_is_said() -> None:
-    assert (context().held, context().spent) == (0, {})

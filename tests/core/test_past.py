@@ -28,6 +28,18 @@ def test_gaps_growth_and_outputs_are_sorted_and_by_role():
     assert habits.outputs == {"main": [10, 50, 90], "Explore": [7]}
 
 
+def test_many_at_once_are_the_same_as_one_by_one(monkeypatch):
+    calls = [(at % 3, call(START + at * at * MINUTE, 1000 + at * 7 % 90), at * 11 % 50) for at in range(40)]
+    one, many = Past(), Past()
+    for row, each, output in calls:
+        one.add(row, each, output)
+    many.note_all([(row, each, each.prompt_tokens, output) for row, each, output in calls])
+    assert many.habits == one.habits
+    monkeypatch.setattr(module, "_MOST_KEPT", 10)
+    many.note_all([(9, call(START), 1000, 1)])
+    assert len(many.habits.outputs["main"]) <= 10
+
+
 def test_a_conversation_has_finished_after_an_hour_without_a_call_and_not_before():
     past = Past()
     past.add(1, call(START), 1)

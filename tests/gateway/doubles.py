@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+from underspend.core.budgets import Action, Budget, claims_on
+from underspend.core.money import from_usd
+from underspend.core.windows import window
 from underspend.formats.translators import translator
 from underspend.gateway.asking import Asking
 from underspend.gateway.attempts import Attempts
 from underspend.gateway.books import Books
+from underspend.gateway.breaches import Answering
 from underspend.gateway.carrying import Carrier
 from underspend.gateway.circuits import Circuits
 from underspend.gateway.credentials import KeyHasher
 from underspend.gateway.destinations import Destination, Destinations
+from underspend.gateway.gating import Gate
 from underspend.gateway.headers import as_mapping
+from underspend.gateway.holding import Holding
 from underspend.gateway.identity import Identifier
 from underspend.gateway.live import Live
 from underspend.gateway.pipeline import Pipeline
-from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
 from underspend.gateway.transport import UpstreamCutError, UpstreamReply
 from underspend.pricing.catalogue import catalogue
 from underspend.pricing.forecast import Forecast
 from underspend.providers.anthropic import Anthropic
+from underspend.stores.holds.memory import MemoryHolds
+from underspend.stores.holds.off_loop import OffLoop
 from underspend.stores.memory import MemoryLedger
 from underspend.tokens.estimate import Calibration
 
@@ -108,12 +115,21 @@ def home(upstream):
 
 
 def pipeline(
-    upstream, *, steps=(), ledger=None, forecast=None, others=(), fallbacks=None, clock=None, forward=False, **options
+    upstream,
+    *,
+    steps=(),
+    ledger=None,
+    forecast=None,
+    others=(),
+    fallbacks=None,
+    clock=None,
+    forward=False,
+    budgets=(),
+    **options,
 ):
     """A pipeline whose every part is in memory."""
     clock, live = clock or FixedClock(), Live()
     status = Status(clock=clock, version="test")
-    spending = Spending(None, lambda start: 0, NOW)
     ledger = ledger or MemoryLedger()
     books = Books(
         ledger=ledger,
@@ -121,7 +137,6 @@ def pipeline(
         clock=clock,
         live=live,
         status=status,
-        spending=spending,
         calibration=Calibration(),
         upstream="upstream",
         acting=options.get("acting"),
@@ -129,6 +144,7 @@ def pipeline(
     destinations = Destinations(home(upstream), others, catalogue=catalogue(), fallbacks=fallbacks)
     carrier = Carrier(translator)
     forecast = forecast or Forecast()
+    gate = gate_over(books, forecast, budgets) if budgets else None
     return Pipeline(
         asking=Asking(
             identifier=Identifier(ledger, KeyHasher(b"k" * 32), {}),
@@ -145,19 +161,68 @@ def pipeline(
             destinations=destinations,
             carrier=carrier,
             circuits=Circuits(clock, failures=3, open_seconds=30),
-            spending=spending,
             forecast=forecast,
             status=status,
+            gate=gate,
         ),
         books=books,
         steps=steps,
         forecast=forecast,
-        spending=spending,
+        gate=gate,
         status=status,
         clock=clock,
         body_limit=10_000_000,
         **options,
     )
+
+
+def gate_over(books, forecast, budgets, *, holds=None, how="auto", **options):
+    """A gate over a store in memory that has nothing to restore."""
+    store = holds or MemoryHolds()
+    for budget in budgets:
+        store.restore(budget.series, (), now=NOW)
+    books.holding = Holding(
+        budgets=tuple(budgets),
+        holds=OffLoop(store, clock=books.clock.now, hold_for=60_000_000),
+        status=books.status,
+        clock=books.clock,
+        **options,
+    )
+    dearer = Forecast(places=("geo:us", "priority"))
+    return Gate(
+        holding=books.holding,
+        answering=Answering(how),
+        books=books,
+        catalogue=catalogue(),
+        forecast=forecast,
+        dearer=dearer,
+    )
+
+
+def daily(usd, **changes):
+    """A budget of a calendar day that blocks."""
+    said = {"name": "day", "cap": from_usd(usd), "window": window("calendar day"), "action": Action.BLOCK}
+    return Budget(**{**said, **changes})
+
+
+def held(made):
+    """What calls in flight hold, in the budgets' order."""
+    return tuple(each.held for each in standings(made))
+
+
+def spent(made):
+    """What was spent, in the budgets' order."""
+    return tuple(each.spent for each in standings(made))
+
+
+def standings(made):
+    holding = made.gate.holding
+    asked = [
+        claim
+        for budget in holding.budgets
+        for claim in claims_on(budget, holding.holds.holds.accounts(budget.series), made.clock.now())
+    ]
+    return holding.holds.holds.standings(asked, now=made.clock.now())
 
 
 def body(**changes):

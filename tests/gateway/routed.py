@@ -12,7 +12,7 @@ from underspend.gateway.acting import Acting
 from underspend.gateway.carrying import Carrier, Refusing
 from underspend.gateway.learning import Learning
 from underspend.gateway.routes import classify
-from underspend.gateway.routing import Router, may_edit
+from underspend.gateway.routing import Router
 from underspend.pricing.catalogue import catalogue
 from underspend.routing.beliefs import Arm, Result
 from underspend.routing.decisions import Mode
@@ -56,7 +56,10 @@ def routed(upstream, strategy=None, *, state=State.SHADOW, knowledge=None, explo
     """A pipeline whose router is `strategy`, by default as it is out of the box."""
     strategy = strategy or AutoModel()
     steps = (Step(strategy, state), *steps)
-    acting = Acting(steps, catalogue(), everything=may_edit(steps))
+    acts = (state is State.ON and strategy.is_acting) or any(
+        step.strategy.edits and step.state is not State.OFF for step in steps[1:]
+    )
+    acting = Acting(steps, catalogue(), everything=acts)
     learning = Learning(knowledge or Knowledge())
     made = pipeline(upstream, steps=steps, acting=acting, clock=options.pop("clock", None) or Ticking(), **options)
     refusing = Refusing(made.attempts.destinations, Carrier(translator))

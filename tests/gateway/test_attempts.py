@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from doubles import NOW, Asked, FixedClock, Told, Upstream, body, pipeline
+from doubles import NOW, Asked, FixedClock, Told, Upstream, body, daily, pipeline, standings
 from replies import events, message
 
 from targets import Limited, chat, chat_stream, to
@@ -17,7 +17,6 @@ from underspend.gateway.routes import classify
 from underspend.gateway.transport import UpstreamUnreachableError
 from underspend.pricing.catalogue import catalogue
 from underspend.pricing.cost import cost
-from underspend.strategies.budget import Budget
 
 MESSAGES = classify("POST", "/v1/messages")
 KEY = [(b"x-api-key", b"sk-ant-api03-client")]
@@ -79,7 +78,6 @@ def test_each_attempt_is_a_row_of_its_own_billed_as_what_it_cost():
     assert second["cost_pico"] == sum(line["amount_pico"] for line in settled.lines) > 0
     assert second["without_us_pico"] == second["cost_pico"], "a fallback is not a saving"
     assert made.status.in_flight == 0
-    assert made.spending.held == 0
 
 
 def test_a_chain_goes_on_until_somebody_answers_and_the_client_gets_the_first_s_words_when_nobody_does():
@@ -210,11 +208,11 @@ def test_a_budget_holds_what_the_dearest_of_a_chain_would_cost():
 
     class Watched(Upstream):
         async def send(self, *asked):
-            held.append(made.spending.held)
+            held.append(standings(made)[0].held)
             return await Upstream.send(self, *asked)
 
     chain = {"claude-haiku-5-5": ["claude-opus-5-5"]}
-    made = pipeline(Watched([message()]), fallbacks=chain, steps=(Step(Budget(day_usd="1000"), State.ON),))
+    made = pipeline(Watched([message()]), fallbacks=chain, budgets=[daily(1000)])
     handle(made, body(model="claude-haiku-5-5"))
     haiku, opus = (
         made.forecast.worst_case(made.asking.read(Asked(b"", headers=KEY), MESSAGES, body(model=name)).call)
@@ -229,12 +227,12 @@ def test_a_client_that_leaves_between_attempts_leaves_every_row_settled():
         async def send(self, *asked):
             raise asyncio.CancelledError
 
-    made = pipeline(Limited(529), others=[to(Gone([]))], fallbacks=CHAIN)
+    made = pipeline(Limited(529), others=[to(Gone([]))], fallbacks=CHAIN, budgets=[daily(1000)])
     told = Told(client_gone=True)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(made.handle(Asked(body(), headers=list(KEY)), told, MESSAGES))
     assert [row["outcome"] for row in rows(made)] == ["error", "aborted"]
-    assert made.spending.held == 0
+    assert standings(made)[0].held == 0
     assert made.attempts.circuits.open_now() == []
 
 

@@ -58,12 +58,12 @@ def test_every_edit_is_told_in_words():
     rows = decision_rows(Plan(asked=CALL, call=CALL, decisions=tuple(map(decided, edits))))
     assert [row["detail"] for row in rows] == [
         "model → m",
-        "breakpoint 1h on block 0",
-        "block 0 → a note of 3 tokens",
-        "block 0 → 3 tokens of its ends",
-        "messages 1 to 2 left out",
-        "max_tokens → 9",
-        "effort → low",
+        "breakpoint none → 1h on block 1 (user)",
+        "block 1 (user): 1 tokens → a note of 3",
+        "block 1 (user): 1 tokens → 3 of its ends",
+        "messages 1 to 2 left out: 0 blocks, 0 tokens",
+        f"max_tokens {CALL.max_output} → 9",
+        "effort none → low",
         None,
         None,
     ]

@@ -146,14 +146,14 @@ def test_a_subscriptions_calls_are_observed_only_unless_asked_for(start, upstrea
 
 
 def test_a_budget_that_blocks_refuses_in_the_providers_shape(start, upstream):
-    config = '[strategies.budget]\nday_usd = "0.001"\naction = "block"\n'
+    config = '[budgets.day]\nusd = "0.001"\naction = "block"\n'
     upstream.script = lambda received: iter([http_json(message())])
     gateway = start(upstream.url, config=config)
     upstream.received.clear()
     status, headers, body = gateway.post("/v1/messages", BODY)
-    assert (status, headers["x-should-retry"]) == (403, "false")
+    assert (status, headers["x-should-retry"]) == (402, "false")
     assert json.loads(body)["type"] == "error"
-    assert "today's budget is $0.00100" in json.loads(body)["error"]["message"]
+    assert "The budget 'day' of $0.00100 per day has no room" in json.loads(body)["error"]["message"]
     assert not upstream.received
     row = gateway.rows(wait_for=1)[0]
     assert (row["outcome"], row["cost_pico"]) == ("refused", 0)

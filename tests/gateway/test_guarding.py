@@ -27,7 +27,7 @@ def made(folder, text, engine):
     return guarded(settings, FixedClock(), status, None, engine, lambda _: None), status
 
 
-@pytest.mark.parametrize("text", ["", "[alerts]\n", '[strategies.budget]\nstate = "on"\n'])
+@pytest.mark.parametrize("text", ["", "[alerts]\n", '[strategies.cap_output]\nstate = "on"\n'])
 def test_without_a_table_there_is_no_guard_and_no_thread(tmp_path, text):
     before = threading.active_count()
     guard, status = made(tmp_path, text, None)

@@ -4,10 +4,11 @@ import asyncio
 import json
 
 import pytest
-from doubles import Asked, Told, Upstream, body, pipeline
+from doubles import Asked, Told, Upstream, body, daily, pipeline, standings
 from replies import events, message
 
 from targets import to
+from underspend.core.budgets import Action
 from underspend.core.edits import SetModel
 from underspend.core.engine import Step
 from underspend.core.strategy import State, Strategy
@@ -15,7 +16,6 @@ from underspend.gateway.acting import Acting
 from underspend.gateway.routes import classify
 from underspend.gateway.transport import ClientGoneError, UpstreamUnreachableError
 from underspend.pricing.catalogue import catalogue
-from underspend.strategies.budget import Budget
 from underspend.strategies.model_rules import ModelRules, Rule
 
 MESSAGES = classify("POST", "/v1/messages")
@@ -58,16 +58,6 @@ class Broken(Strategy):
         raise RuntimeError("strategy bug")
 
 
-class Unneedy(Strategy):
-    name = "unneedy"
-
-    def needs(self, call):
-        raise RuntimeError("needs bug")
-
-    def decide(self, call, ctx):
-        return ()
-
-
 class Unlearned(Strategy):
     name = "unlearned"
 
@@ -86,7 +76,7 @@ class NoPrices:
         raise KeyError("prices")
 
 
-@pytest.mark.parametrize("broken", [Broken(), Unneedy(), Unlearned()])
+@pytest.mark.parametrize("broken", [Broken(), Unlearned()])
 def test_a_strategy_that_raises_costs_nobody_a_call(broken):
     made = pipeline(Upstream([message()]), steps=[Step(broken, State.ON)])
     assert handle(made).status == 200
@@ -95,10 +85,18 @@ def test_a_strategy_that_raises_costs_nobody_a_call(broken):
 
 
 def test_a_price_list_that_raises_costs_nobody_a_call():
-    steps = [Step(Budget(day_usd="0.01", action="block"), State.ON)]
-    made = pipeline(Upstream([message()]), steps=steps, forecast=NoPrices())
+    steps = [Step(ModelRules(rules=(Rule("claude-opus-5-5", "claude-sonnet-5-5"),)), State.SHADOW)]
+    made = pipeline(Upstream([message()]), steps=steps, forecast=NoPrices(), budgets=[daily(1, action=Action.WARN)])
     assert handle(made).status == 200
     assert made.status.snapshot()["faults"]
+
+
+def test_a_price_list_that_raises_does_not_open_a_budget_that_blocks():
+    upstream = Upstream([message()])
+    made = pipeline(upstream, forecast=NoPrices(), budgets=[daily(1)])
+    told = handle(made)
+    assert (told.status, upstream.sent) == (402, [])
+    assert "cannot be known" in json.loads(told.body)["error"]["message"]
 
 
 def broken(*args, **options):
@@ -145,22 +143,20 @@ def test_a_strategy_in_shadow_decides_and_changes_nothing():
 
 
 def test_a_call_that_was_held_is_let_go_however_it_ends():
-    steps = [Step(Budget(day_usd="1000", action="block"), State.ON)]
     for upstream in (
         Upstream([message()]),
         Upstream(events()[:3], content_type=b"text/event-stream", cut=True),
         Upstream([], error=UpstreamUnreachableError("gone")),
     ):
-        made = pipeline(upstream, steps=steps)
+        made = pipeline(upstream, budgets=[daily(1000)])
         handle(made)
-        assert made.spending.held == 0
+        assert standings(made)[0].held == 0 if standings(made) else upstream.error
 
 
 def test_concurrent_calls_cannot_pass_a_blocking_budget_together():
     """Each call can cost 100 output tokens and its prompt: about $0.011. The budget has room for one."""
-    steps = [Step(Budget(day_usd="0.013", action="block"), State.ON)]
     upstream = Upstream([message()])
-    made = pipeline(upstream, steps=steps)
+    made = pipeline(upstream, budgets=[daily("0.013")])
     told = [Told() for _ in range(5)]
 
     async def slow(*args):
@@ -173,7 +169,7 @@ def test_concurrent_calls_cannot_pass_a_blocking_budget_together():
         await asyncio.gather(*(made.handle(Asked(body()), each, MESSAGES) for each in told))
 
     asyncio.run(all_at_once())
-    assert sorted(each.status for each in told) == [200, 403, 403, 403, 403]
+    assert sorted(each.status for each in told) == [200, 402, 402, 402, 402]
 
 
 def test_a_client_that_leaves_cancels_the_call_and_the_rest_is_estimated():
@@ -261,17 +257,17 @@ def test_counting_tokens_is_no_part_of_a_conversation():
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"])
 def test_no_path_slips_past_a_budget(path):
     upstream = Upstream([message()])
-    made = pipeline(upstream, steps=(Step(Budget(day_usd="0.00001", action="block"), State.ON),), others=[to(upstream)])
+    made = pipeline(upstream, budgets=[daily("0.00001")], others=[to(upstream)])
     told = Told()
     said = {"chat": {"messages": HELLO}, "responses": {"input": "hello"}, "embeddings": {"input": "hello"}}
     kind = path.split("/")[2]
     for model in ("other/gpt-5.5", *(["claude-opus-5-5"] if kind != "embeddings" else [])):
         data = json.dumps({"model": model, **said[kind]}).encode()
         asyncio.run(made.handle(Asked(data, path=path.encode()), told, classify("POST", path)))
-        assert told.status == 403
+        assert told.status == 402
         error = json.loads(told.body)["error"]
         told.body = b""
-        assert (error["type"], "budget" in error["message"], "param" in error) == ("permission_error", True, True)
+        assert (error["type"], "budget" in error["message"], "param" in error) == ("insufficient_quota", True, True)
     assert not upstream.sent
     kinds = {(each["endpoint"], each["outcome"]) for each in made.books.ledger.calls.values()}
     assert kinds == {(kind, "refused")}

@@ -2,7 +2,10 @@
 
 from types import SimpleNamespace
 
+from raw_upstream import reply as raw_reply
+
 from underspend.gateway.plan_limits import PlanLimits
+from underspend.stores.quota_log import QuotaLog
 
 
 class AtOnce:
@@ -52,3 +55,15 @@ def test_what_cannot_be_kept_or_handed_over_is_a_fault_and_nothing_more():
     other, more = limits([].extend, SimpleNamespace())
     other.see(headers())
     assert [component for component, _ in faults + more] == ["plan limits", "plan limits"]
+
+
+def test_the_gateway_keeps_what_a_subscriptions_replies_say(upstream, start, tmp_path):
+    said = tuple(b": ".join(each) for each in headers())
+    upstream.script = lambda _: iter([raw_reply(b'{"ok":true}', headers=(b"content-type: application/json", *said))])
+    gateway = start(upstream.url)
+    body = {"model": "claude-sonnet-5-5", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
+    for fields in ({"x-api-key": "sk-ant-api03-x"}, {"authorization": "Bearer sk-ant-oat01-x"}):
+        assert gateway.post("/v1/messages", body, fields)[0] == 200
+    gateway.stop()
+    (share,) = QuotaLog(tmp_path / "home" / "quota.jsonl").shares()
+    assert (share.used_permille, share.source) == (420, "the replies' headers")

@@ -17,7 +17,7 @@ def told(answer):
 
 def test_a_budget_is_not_tried_again():
     made, error, retry = told(lambda to: refusals.refuse(to, Refuse(RefusalKind.BUDGET, "spent")))
-    assert (made.status, error["type"], retry) == (403, "permission_error", b"false")
+    assert (made.status, error["type"], retry) == (402, "billing_error", b"false")
     assert error["message"] == "underspend: spent"
 
 

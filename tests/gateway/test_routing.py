@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from doubles import Asked, FixedClock, Told, Upstream, pipeline
+from doubles import Asked, FixedClock, Told, Upstream, daily, pipeline, standings
 from replies import message
 from routed import (
     AGGRESSIVE,
@@ -25,7 +25,6 @@ from routed import (
 )
 
 from underspend.core.call import Call, Identity, Role
-from underspend.core.engine import Step
 from underspend.core.strategy import State
 from underspend.gateway.holdout import Holdout
 from underspend.gateway.routes import classify
@@ -34,7 +33,6 @@ from underspend.routing.beliefs import Arm, Result
 from underspend.routing.decisions import Mode, RouteRule
 from underspend.routing.standing import Promise
 from underspend.strategies.auto_model import AutoModel
-from underspend.strategies.budget import Budget
 
 USE = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "pytest"}}
 TOOLS = [{"name": "Bash", "description": "run", "input_schema": {"type": "object"}}]
@@ -301,7 +299,6 @@ def test_what_fails_in_the_router_costs_nobody_a_call_that_can_be_made(monkeypat
     monkeypatch.setattr(AutoModel, "route", broken)
     told = ask(made, said())
     assert (told.status, len(upstream.sent)) == (400, 2)
-    assert made.spending.held == 0
 
 
 def test_tokens_of_an_auto_call_are_counted_for_the_first_model_of_its_preference():
@@ -327,22 +324,21 @@ def test_watching_waits_until_the_reply_is_out(monkeypatch):
 def test_a_budget_holds_what_the_model_asked_for_may_cost_too():
     """A call that is refused elsewhere goes back to it."""
     upstream = Upstream([message()])
-    budget = Step(Budget(day_usd="1000", action="block"), State.ON)
-    made = routed(upstream, AGGRESSIVE, state=State.ON, knowledge=knowing(), steps=(budget,))
-    plain = pipeline(Upstream([message()]), steps=(budget,))
+    made = routed(upstream, AGGRESSIVE, state=State.ON, knowledge=knowing(), budgets=[daily(1000)])
+    plain = pipeline(Upstream([message()]), budgets=[daily(1000)])
     held = []
     for each in (made, plain):
         there = each.attempts.destinations.home.upstream
 
         async def send(*args, each=each, there=there):
-            held.append(each.spending.held)
+            held.append(standings(each)[0].held)
             return await Upstream.send(there, *args)
 
         there.send = send
         ask(each, said(model=OPUS))
     assert json.loads(upstream.sent[0][3])["model"] == HAIKU
     assert held[0] == held[1] > 0
-    assert made.spending.held == 0
+    assert standings(made)[0].held == 0
 
 
 def drawn(results):

@@ -46,8 +46,9 @@ def test_a_config_that_is_no_toml_names_the_line(tmp_path):
         ("[gateway]\nprot = 4100\n", "Did you mean gateway.port?"),
         ("[gateway]\nbody_limit_mb = 0\n", "config.toml:2"),
         ("[strategies.nope]\n", "no strategy nope"),
-        ('[strategies.budget]\nday_usd = "-1"\n', "budget"),
-        ('[strategies.budget]\nstate = "maybe"\n', "off, shadow or on"),
+        ('[strategies.budget]\nday_usd = "25"\n', "[budgets.day]"),
+        ('[budgets.day]\nusd = "-1"\n', "below zero"),
+        ('[strategies.cap_output]\nstate = "maybe"\n', "off, shadow or on"),
         ('[prices.x]\ninput = "three"\n', "prices"),
     ],
 )

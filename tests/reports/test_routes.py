@@ -9,9 +9,9 @@ from underspend.core.strategy import State
 from underspend.reports.routes import flat, name_of, routes, routes_shape
 from underspend.routing.beliefs import Arm, Standing
 from underspend.strategies.auto_model import AutoModel
-from underspend.strategies.budget import Budget
+from underspend.strategies.cap_output import CapOutput
 
-STEPS = (Step(Budget(), State.OFF), Step(AutoModel(epsilon_percent=3), State.SHADOW))
+STEPS = (Step(CapOutput(), State.OFF), Step(AutoModel(epsilon_percent=3), State.SHADOW))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 from underspend.routing.beliefs import Arm, Asked, Result, Standing
 from underspend.routing.features import describe
 from underspend.routing.knowledge import MOST_ARMS, MOST_CLASSES, MOST_LESSONS, Knowledge
+from underspend.routing.residual import Contest
 from underspend.routing.standing import Promise
 
 CHEAP, DEAR = Arm("claude-haiku-9"), Arm("claude-opus-9")
@@ -141,17 +142,46 @@ def test_where_one_arm_gains_more_in_one_class_it_is_told():
     assert scores[1] > scores[0] + 0.2
 
 
-def test_a_task_is_worth_less_where_the_dear_arm_costs_more():
-    def knowing(dear):
-        knowledge = Knowledge()
-        for place in range(40):
-            for arm in (CHEAP, DEAR):
-                knowledge.learn(result(EASY, float(arm == DEAR or place % 2), arm=arm))
-                cost = {"cost": dear} if arm == DEAR else {}
-                knowledge.learn(result(("translation", HARD[1]), float(arm == DEAR or place % 2), arm=arm, **cost))
-        return knowledge.worth("translation", HARD[1], DEAR, CHEAP) - knowledge.worth(*EASY, DEAR, CHEAP)
+def paying(*, gains, costs=10**10):
+    """What a translation is worth beside an easy question, on which the dear arm always gains."""
+    knowledge, other = Knowledge(), ("translation", HARD[1])
+    for place in range(60):
+        for arm in (CHEAP, DEAR):
+            more = {"cost": costs} if arm == DEAR else {}
+            knowledge.learn(result(EASY, float(arm == DEAR or place % 2), arm=arm))
+            knowledge.learn(result(other, float(arm == DEAR or place % 60 >= gains), arm=arm, **more))
+    return knowledge, other
 
-    assert knowing(10**11) < knowing(10**10) - 0.02
+
+def test_a_task_that_pays_for_the_dear_arm_is_worth_its_score():
+    knowledge, other = paying(gains=30)
+    for described in (EASY, other):
+        assert knowledge.worth(*described, DEAR, CHEAP) == knowledge.score(*described, DEAR, CHEAP) > 0
+
+
+def test_a_task_that_does_not_pay_comes_after_all_that_do():
+    knowledge, other = paying(gains=3, costs=10**12)
+    assert knowledge.score(*other, DEAR, CHEAP) > 0 > knowledge.worth(*other, DEAR, CHEAP)
+    assert knowledge.worth(*EASY, DEAR, CHEAP) > 0
+
+
+def test_of_tasks_that_do_not_pay_the_dearer_comes_later():
+    worth = [paying(gains=3, costs=costs) for costs in (10**12, 10**13)]
+    dear, dearer = (knowledge.worth(*other, DEAR, CHEAP) for knowledge, other in worth)
+    assert dearer < dear < 0
+
+
+def test_where_there_are_many_results_the_trees_order_tasks_whose_class_foretold_as_well():
+    knowledge = taught()
+    knowledge.contests["short-question"] = Contest(lead=-1.0, results=500)
+    assert knowledge.belief(*EASY, CHEAP).quality == knowledge.belief(*HARD, CHEAP).quality
+    assert knowledge.score(*EASY, CHEAP, DEAR) > knowledge.score(*HARD, CHEAP, DEAR) + 0.1
+
+
+def test_with_few_results_a_class_whose_features_lost_is_one():
+    knowledge = taught(rounds=20)
+    knowledge.contests["short-question"] = Contest(lead=-1.0, results=500)
+    assert knowledge.score(*EASY, CHEAP, DEAR) == knowledge.score(*HARD, CHEAP, DEAR)
 
 
 def test_without_costs_a_task_is_worth_its_score():

@@ -86,6 +86,35 @@ def test_rows_put_back_are_the_same():
     assert copy == statistics
 
 
+def told(**classes):
+    """Both arms' results: of so many tasks of each class the dear arm does all, the cheap one so many."""
+    return taught(
+        *[
+            (task.replace("_", "/"), arm, float(arm == DEAR or place < done), 5)
+            for task, (tasks, done) in classes.items()
+            for place in range(tasks)
+            for arm in (CHEAP, DEAR)
+        ]
+    )
+
+
+def test_a_class_that_gains_as_its_kin_by_what_is_seen_is_not_told_from_it():
+    statistics = told(maths_formal=(17, 15), maths_problem=(1_000, 900), chat=(500, 250))
+    assert statistics.gain("maths/formal", DEAR, CHEAP) == statistics.gain("maths/problem", DEAR, CHEAP)
+    assert statistics.gain("maths/formal", DEAR, CHEAP) < statistics.gain("chat", DEAR, CHEAP) - 0.2
+
+
+def test_a_class_that_gains_otherwise_than_its_kin_is_told_from_it():
+    statistics = told(maths_formal=(60, 20), maths_problem=(1_000, 900))
+    rates = [statistics.rate("maths/formal", arm) for arm in (DEAR, CHEAP)]
+    assert statistics.gain("maths/formal", DEAR, CHEAP) == pytest.approx(rates[0] - rates[1])
+
+
+def test_a_class_that_was_never_seen_gains_what_all_do():
+    statistics = told(maths_problem=(300, 200))
+    assert statistics.gain("writing", DEAR, CHEAP) == statistics.gain("analysis", DEAR, CHEAP) > 0.2
+
+
 def test_a_belief_holds_until_more_is_learned():
     statistics = taught(("chat", CHEAP, 1.0, 5))
     before = statistics.belief("chat", CHEAP)

@@ -342,9 +342,24 @@ def test_what_the_database_has_is_not_written_again_from_the_journal(place: Plac
 def test_kept_edits_are_found_by_their_conversation(place: Place) -> None:
     row = {"conversation": "s main", "block": "00ff", "strategy": "trim", "edit": "{}", "kept_at": 500}
     with place.ledger() as ledger:
-        assert not ledger.has_kept_edits(0)
+        assert ledger.kept_conversations(0) == set()
         for _ in range(2):
             ledger.settle(replace(settlement("a"), kept=[row]))
         until(lambda: ledger.kept_edits("s main") == [row])
         assert ledger.kept_edits("another") == []
-        assert [ledger.has_kept_edits(since) for since in (500, 501)] == [True, False]
+        assert [ledger.kept_conversations(since) for since in (500, 501)] == [{"s main"}, set()]
+
+
+def test_a_conversations_calls_are_found_again(place: Place) -> None:
+    ours = {"session": "s", "agent": None, "role": "main", "endpoint": "messages"}
+    with place.ledger() as ledger:
+        for name, more in {
+            "b": {"started_at": 20},
+            "a": {"started_at": 10},
+            "c": {"started_at": 30, "agent": "a1", "role": "subagent"},
+            "d": {"started_at": 40, "attempt_of": "a"},
+            "e": {"started_at": 50, "session": "another"},
+        }.items():
+            ledger.settle(settlement(name, **{**ours, **more}))
+        until(lambda: [row["started_at"] for row in ledger.calls_of("s", "main")] == [10, 20])
+        until(lambda: [row["started_at"] for row in ledger.calls_of("s", "a1")] == [30])

@@ -29,8 +29,8 @@ def ttls(asked: Call, **more: Any) -> list[SetBreakpoint]:
     return [edit for edit in edits if isinstance(edit, SetBreakpoint)]
 
 
-def test_it_is_off_in_the_gateway_and_on_in_what_if_unless_told_otherwise() -> None:
-    assert CacheTtl.default_state is State.OFF
+def test_it_is_on_unless_told_otherwise() -> None:
+    assert CacheTtl.default_state is State.ON
     assert CacheTtl.keeps_meaning
 
 

@@ -44,5 +44,5 @@ def test_a_session_stays_where_its_rule_sends_it(time: int, size: int, role: Rol
     """A pure function of the model and the role: not of the time, the size or the money."""
     identity = Identity(role=role)
     early = list(RULES.decide(call(model=model, identity=identity), context()))
-    late = list(RULES.decide(call(model=model, identity=identity, time=time, size=size), context(spent={"day": size})))
+    late = list(RULES.decide(call(model=model, identity=identity, time=time, size=size), context(now=size)))
     assert early == late

@@ -52,7 +52,7 @@ def test_routes(dashboard):
         ("calls?limit=0", 400, "limit: '0' is not a number from 1 to 1000"),
         ("calls?limit=²", 400, "is not a number"),
         ("calls/zzzz", 404, "No call zzzz."),
-        ("nothing", 404, "There are: status, spend, calls, top, routes, calls/ID."),
+        ("nothing", 404, "There are: status, spend, calls, top, routes, budgets, calls/ID."),
     ],
 )
 def test_mistakes_are_one_clear_line_of_json(dashboard, path, status, says):

@@ -6,7 +6,7 @@ The record's dollars are the base of every figure. A replay gives what the edite
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from underspend.audit.replay.outcomes import Outcomes
 from underspend.audit.replay.play import Cost, Deeds, Played, play
@@ -116,12 +116,12 @@ class Replays:
         self._known: dict[tuple[str, ...], Played] = {}
 
     def of(self, steps: Sequence[Step]) -> Played:
-        """The traffic under these strategies, whatever states they are in."""
+        """The traffic under these strategies; those that are on for no call are on for all."""
+        on = [step if step.is_on_somewhere else Step(step.strategy, State.ON) for step in steps]
         # A strategy is a dataclass: it is what its settings are, and some of them cannot be hashed.
-        key = tuple(repr(step.strategy) for step in steps)
+        key = tuple(repr(step) for step in on)
         if key not in self._known:
             name = " + ".join(step.strategy.name for step in steps) or "no strategy"
-            on = [replace(step, state=State.ON) for step in steps]
             learned = self._outcomes() if self._outcomes is not None else None
             self._known[key] = play(self.traffic, on, self._tick(name), learned)
         return self._known[key]
@@ -149,11 +149,11 @@ def outcome(replays: Replays, steps: Sequence[Step], *, others: bool = True) -> 
     """Compare a policy with the record. `others` also tries each strategy that is not on, last."""
     traffic = replays.traffic
     usable = [step for step in steps if step.strategy.edits]
-    on = [step for step in usable if step.state is State.ON]
+    on = [step for step in usable if step.is_on_somewhere]
     together = replays.of(on)
     acting = _acting(replays, on, together)
     total = replays.saving(on)
-    more = [_other(replays, on, total, step) for step in usable if step.state is not State.ON] if others else []
+    more = [_other(replays, on, total, step) for step in usable if not step.is_on_somewhere] if others else []
     return Outcome(
         calls=sum(asked.counted for asked in traffic.calls),
         recorded=traffic.recorded,

@@ -12,8 +12,6 @@ from typing import Any
 from underspend.config.steps import steps_from
 from underspend.core.engine import Step
 from underspend.core.errors import ConfigError
-from underspend.core.strategy import State
-from underspend.strategies import BUILTIN
 
 _TABLE = "strategies"
 _PARTS = 3
@@ -27,19 +25,19 @@ class Policy:
     said: Mapping[str, Mapping[str, Any]]
 
     def config(self) -> str:
-        """The policy as TOML for config.toml: every strategy that is on, with what was said about it."""
+        """The policy as TOML for config.toml: strategies that are on for any call, or not as they are by default."""
         tables = []
         for step in self.steps:
             name = step.strategy.name
-            if step.state is State.ON:
-                values = {"state": "on", **self.said.get(name, {})}
+            if step.is_on_somewhere or step.state is not type(step.strategy).default_state:
+                values = {"state": step.state.value, **self.said.get(name, {})}
                 lines = [f"{_key(key)} = {as_toml(value)}" for key, value in values.items()]
                 tables.append("\n".join([f"[{_TABLE}.{name}]", *lines]))
         return "\n\n".join(tables) + "\n" if tables else ""
 
 
 def policy(file: Path | None = None, settings: Sequence[str] = ()) -> Policy:
-    """The strategies of a file, else those that keep meaning, with `settings` ("strategies.x.state=on") on top.
+    """The strategies of a file, else as a gateway has them, with `settings` ("strategies.x.state=on") on top.
 
     A value is read as TOML, else taken as text. Raises ConfigError for a file that cannot be read, a strategy or a
     setting that does not exist, a value that will not do.
@@ -54,10 +52,7 @@ def policy(file: Path | None = None, settings: Sequence[str] = ()) -> Policy:
         name, key, value = _parted(setting)
         said.setdefault(name, {})[key] = value
     where = str(file) if file is not None else "--set"
-    plain = {kind.name: {"state": "on"} for kind in BUILTIN if kind.keeps_meaning and file is None}
-    steps, _ = steps_from(
-        {name: {**plain.get(name, {}), **said.get(name, {})} for name in {**plain, **said}}, lambda _name: where
-    )
+    steps, _ = steps_from(said, lambda _name: where)
     return Policy(steps=steps, said=said)
 
 

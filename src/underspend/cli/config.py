@@ -64,7 +64,7 @@ def _shown(name: str, value: object) -> object:
 
     if name in _SECRET:
         return "(set)" if value else ""
-    if name in {"cache.url", "faq.url"}:
+    if name in {"cache.url", "faq.url", "budget_store.url"}:
         return re.sub(r"://[^@/]*@", "://***@", str(value))
     if name == "ledger.url" and value:
         from sqlalchemy import make_url

@@ -166,4 +166,6 @@ def _show_choices(out: Console, choices: tuple[Choice, ...]) -> None:
                 f"  estimated before the call: {money.show(each.before)} → {money.show(each.after)} (saved {saved})",
                 style=QUIET,
             )
+        for line in (each.detail or "").splitlines()[1:]:
+            out.print(f"  {line}", style=QUIET, markup=False)
     out.print()

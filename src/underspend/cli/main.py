@@ -23,6 +23,7 @@ COMMANDS = {
     "status": "how the running gateway is",
     "open": "open the dashboard",
     "spend": "what was paid, by day, model, project, session or agent",
+    "budget": "how budgets stand: spent, held, left; raise or pause one",
     "savings": "what was really saved: billed, simulated, measured",
     "routes": "what routing knows: classes of tasks, models, certificates",
     "alerts": "what alerts were sent; try each place; let go on what is paused",

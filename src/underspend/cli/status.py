@@ -14,6 +14,7 @@ from underspend.core.errors import UnreachableError
 from underspend.reports import figures
 from underspend.web.address import base_url
 
+_CROSSINGS = 5
 _COUNTS = (("sent", "sent"), ("waiting", "waiting"), ("failed", "not delivered"), ("dropped", "dropped"))
 
 
@@ -50,6 +51,7 @@ def _lines(url: str, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "added time", f"{half} for half of the calls, {most} for 99 of 100"
     for name in found.get("circuits") or ():
         yield "circuit", f"{name} fails and is left alone for a while; others of its chain are asked"
+    yield from _budgets(found.get("budgets") or {})
     for what, times in (found.get("answers") or {}).items():
         yield "cache", f"{times:,} {what}"
     ledger = found.get("ledger") or {}
@@ -58,6 +60,13 @@ def _lines(url: str, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _alerts(found)
     for fault in found.get("faults") or ():
         yield "fault", f"{fault['component']} ({fault['count']}×): {fault['message']}; calls went on"
+
+
+def _budgets(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for crossing in (found.get("crossings") or ())[:_CROSSINGS]:
+        yield "budget", str(crossing["words"])
+    if found.get("late"):
+        yield "budgets", f"{found['late']:,} ended calls are not counted yet: their store does not answer"
 
 
 def _alerts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -30,7 +30,9 @@ def command(host: str | None, port: int | None, upstream: str | None, *, quiet: 
     def dashboard(parts: Parts) -> App:
         from underspend.web.app import create
 
-        return create(engine=parts.engine, live=parts.live, status=parts.status, settings=parts.settings)
+        return create(
+            engine=parts.engine, live=parts.live, status=parts.status, settings=parts.settings, holds=parts.holds
+        )
 
     def ready(url: str) -> None:
         if quiet:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from underspend.config.schema import Origin
 from underspend.config.zones import budget_zone
 from underspend.core.budgets import THRESHOLDS, Action, AtCap, Budget, Scope
 from underspend.core.errors import ConfigError
@@ -38,12 +39,24 @@ class BudgetTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     timezone: Annotated[str | None, Meta(description="Zone of calendar windows; the report's where not given.")] = None
 
 
-def read_budgets(tables: Mapping[str, Any], *, timezone: str, where: str) -> tuple[Budget, ...]:
-    """The budgets of the tables under [budgets], in their order; `timezone` is the report's.
+def budgets_from(
+    tables: object, at: Callable[[str], str], *, timezone: str
+) -> tuple[tuple[Budget, ...], tuple[Origin, ...]]:
+    """The budgets of the tables under [budgets], in their order, and where each of their settings was said.
 
-    Raises ConfigError, which names the table, for what is no budget. `where` is the file.
+    `timezone` is the report's; `at` gives the file and line of a dotted name. Raises ConfigError, which names the
+    table, for what is no budget.
     """
-    return tuple(_read(name, table, timezone, f"{where} [budgets.{name}]") for name, table in tables.items())
+    if not isinstance(tables, dict):
+        mend = 'Write one table for each, as [budgets.day] with usd = "5.00".'
+        raise ConfigError(where=at("budgets"), problem="budgets are tables with a name", mend=mend)
+    made = [_read(name, table, timezone, at(f"budgets.{name}")) for name, table in tables.items()]
+    origins = [
+        origin
+        for budget, (name, table) in zip(made, tables.items(), strict=True)
+        for origin in _origins(name, table, budget, at)
+    ]
+    return tuple(made), tuple(origins)
 
 
 def _read(name: str, table: object, timezone: str, where: str) -> Budget:
@@ -63,4 +76,19 @@ def _read(name: str, table: object, timezone: str, where: str) -> Budget:
             at_cap=said.at_cap,
         )
     except ValueError as error:  # msgspec's errors are ValueErrors too
-        raise ConfigError(where=where, problem=str(error), mend="Mend that table.") from error
+        mend = f"Mend [budgets.{name}]; see docs/budgets.md."
+        raise ConfigError(where=where, problem=str(error), mend=mend) from error
+
+
+def _origins(name: str, table: dict[str, Any], budget: Budget, at: Callable[[str], str]) -> list[Origin]:
+    said = msgspec.to_builtins(msgspec.convert(table, BudgetTable))
+    said["timezone"] = budget.zone.name
+    return [
+        Origin(
+            name=(dotted := f"budgets.{name}.{key}"),
+            value=value,
+            source=at(dotted) if key in table else "default",
+            description="",
+        )
+        for key, value in said.items()
+    ]

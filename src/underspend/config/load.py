@@ -18,12 +18,13 @@ from underspend.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from underspend.config.alerts import AlertSettings
+    from underspend.core.budgets import Budget
     from underspend.core.engine import Step
     from underspend.providers.provider import Provider
 
 _ENV = "UNDERSPEND_"
 _ALERTS = ("alerts", "rate_limits", "runaway")
-_TABLES = {"strategies", "prices", "providers", "fallbacks", *_ALERTS}
+_TABLES = {"strategies", "prices", "providers", "fallbacks", "budgets", *_ALERTS}
 
 
 def load(
@@ -51,6 +52,7 @@ def load(
         sections = replace(sections, ledger=replace(sections.ledger, url=f"sqlite:///{where.ledger}"))
     made, step_origins = _steps(table, at) if steps or "strategies" in table else ((), [])
     elsewhere = _elsewhere(table, at)
+    budgets, budget_origins = _budgets(table, at, sections.report.timezone)
     alerts, alert_origins = _alerts(table, where.config_file, at)
     return Settings(
         paths=where,
@@ -60,7 +62,8 @@ def load(
         providers=elsewhere.providers,
         fallbacks=elsewhere.fallbacks,
         alerts=alerts,
-        origins=(*origins, *step_origins, *elsewhere.origins, *alert_origins),
+        budgets=budgets,
+        origins=(*origins, *step_origins, *elsewhere.origins, *alert_origins, *budget_origins),
     )
 
 
@@ -109,6 +112,16 @@ def _steps(table: Mapping[str, Any], at: Callable[[str], str]) -> tuple[tuple[St
     from underspend.config.steps import steps_from  # brings every strategy with it
 
     return steps_from(table.get("strategies", {}), at)
+
+
+def _budgets(
+    table: Mapping[str, Any], at: Callable[[str], str], timezone: str
+) -> tuple[tuple[Budget, ...], Sequence[Origin]]:
+    if "budgets" not in table:
+        return (), ()
+    from underspend.config.budgets import budgets_from  # loaded only where there are any
+
+    return budgets_from(table["budgets"], at, timezone=timezone)
 
 
 def _text(file: Path) -> str:

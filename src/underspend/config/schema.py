@@ -13,6 +13,7 @@ from underspend.config.paths import Paths
 
 if TYPE_CHECKING:
     from underspend.config.alerts import AlertSettings
+    from underspend.core.budgets import Budget
     from underspend.core.engine import Step
     from underspend.providers.provider import Provider
 
@@ -126,8 +127,41 @@ class Routing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetStore:
+    """Where budgets are counted, and what a client gets at a cap. The budgets are [budgets.<name>] tables."""
+
+    url: Annotated[
+        str,
+        Meta(
+            description="Where: empty is a SQLite file in the data folder, sqlite:///PATH one that gateways share, "
+            "memory:, or redis:// by its URL."
+        ),
+    ] = ""
+    prefix: Annotated[str, Meta(min_length=1, description="Tells installations that share one Redis apart.")] = (
+        "underspend:holds"
+    )
+    hold_seconds: Annotated[
+        int, Meta(ge=3, le=86_400, description="A killed gateway's holds end after so long; live ones are renewed.")
+    ] = 180
+    on_breach: Annotated[
+        Literal["auto", "message", "error"],
+        Meta(
+            description="What a refused call gets: a final message, an error (402), or (auto) a message for the main "
+            "loop of Claude Code and an error for others."
+        ),
+    ] = "auto"
+    reserve: Annotated[
+        Literal["worst", "learned"],
+        Meta(
+            description="What is held: all that a call can cost, or what 99 in 100 calls like it have cost; with that "
+            "a budget can be passed."
+        ),
+    ] = "worst"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sections:
-    """The tables of config.toml besides [strategies.*], [prices.*], [providers.*], [fallbacks] and those of alerts."""
+    """The tables of config.toml besides [strategies.*], [prices.*], [providers.*], [fallbacks], budgets and alerts."""
 
     gateway: Gateway = field(default_factory=Gateway)
     upstream: Upstream = field(default_factory=Upstream)
@@ -138,6 +172,7 @@ class Sections:
     routing: Routing = field(default_factory=Routing)
     privacy: Privacy = field(default_factory=Privacy)
     report: Report = field(default_factory=Report)
+    budget_store: BudgetStore = field(default_factory=BudgetStore)
     cache: ResponseCache = field(default_factory=ResponseCache)
     faq: FaqAnswers = field(default_factory=FaqAnswers)
 
@@ -170,11 +205,13 @@ class Settings:
     routing: Routing
     privacy: Privacy
     report: Report
+    budget_store: BudgetStore
     cache: ResponseCache
     faq: FaqAnswers
     steps: tuple[Step, ...]
     prices: Mapping[str, Mapping[str, Any]]
     providers: tuple[Provider, ...]
     fallbacks: Mapping[str, tuple[str, ...]]
+    budgets: tuple[Budget, ...]
     alerts: AlertSettings | None
     origins: tuple[Origin, ...]

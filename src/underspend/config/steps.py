@@ -9,10 +9,13 @@ from typing import Any
 import msgspec
 
 from underspend.config.schema import Origin
+from underspend.config.scopes import said, scopes_from
 from underspend.core.engine import Step
 from underspend.core.errors import ConfigError
 from underspend.core.strategy import State, Strategy
 from underspend.strategies import BUILTIN
+
+_MOVED = 'Write [budgets.day] with usd = "25" and action = "block" (or "warn"); see docs/budgets.md.'
 
 
 def steps_from(table: object, at: Callable[[str], str]) -> tuple[tuple[Step, ...], list[Origin]]:
@@ -22,6 +25,8 @@ def steps_from(table: object, at: Callable[[str], str]) -> tuple[tuple[Step, ...
     """
     if not isinstance(table, dict) or not all(isinstance(value, dict) for value in table.values()):
         raise ConfigError(where=at("strategies"), problem="strategies are tables", mend="Write [strategies.<name>].")
+    if "budget" in table:
+        raise ConfigError(where=at("strategies.budget"), problem="a budget is a table of its own now", mend=_MOVED)
     shelf = {kind.name: kind for kind in BUILTIN}
     for name in table:
         if name not in shelf:
@@ -34,9 +39,10 @@ def steps_from(table: object, at: Callable[[str], str]) -> tuple[tuple[Step, ...
     for name, kind in shelf.items():
         given = dict(table.get(name, {}))
         state = _state(given.pop("state", kind.default_state), name, at)
+        scopes = scopes_from(given.pop("scopes", []), name, at)
         strategy = _made(kind, given, at)
-        steps.append(Step(strategy, state))
-        origins += _origins(strategy, state, table.get(name, {}), at)
+        steps.append(Step(strategy, state, scopes))
+        origins += _origins(steps[-1], table.get(name, {}), at)
     return tuple(steps), origins
 
 
@@ -55,7 +61,7 @@ def _made(kind: type[Strategy], given: Mapping[str, Any], at: Callable[[str], st
     for key in given:
         if key not in known:
             where = at(f"strategies.{kind.name}.{key}")
-            mend = f"It has: {', '.join(['state', *known])}."
+            mend = f"It has: {', '.join(['state', 'scopes', *known])}."
             raise ConfigError(where=where, problem=f"{kind.name} has no setting {key}", mend=mend)
     try:
         return msgspec.convert(given, kind)
@@ -64,8 +70,11 @@ def _made(kind: type[Strategy], given: Mapping[str, Any], at: Callable[[str], st
         raise ConfigError(where=where, problem=f"{kind.name} cannot be set up", mend=f"{error}.") from error
 
 
-def _origins(strategy: Strategy, state: State, given: Mapping[str, object], at: Callable[[str], str]) -> list[Origin]:
-    values: dict[str, object] = {"state": state.value}
+def _origins(step: Step, given: Mapping[str, object], at: Callable[[str], str]) -> list[Origin]:
+    strategy = step.strategy
+    values: dict[str, object] = {"state": step.state.value}
+    if step.scopes:
+        values["scopes"] = [said(scope) for scope in step.scopes]
     values |= {field.name: getattr(strategy, field.name) for field in fields(strategy)}
     return [
         Origin(

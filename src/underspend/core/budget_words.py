@@ -71,6 +71,22 @@ def unavailable(budget: Budget, problem: str) -> str:
     )
 
 
+def unknown(budget: Budget) -> str:
+    """Why a call whose request cannot be read was not sent."""
+    return (
+        f"The budget '{budget.name}' of {described(budget)} is set to block, and what this call could cost cannot be "
+        f"known, so it was not sent. To send it all the same, {_pause(budget)}."
+    )
+
+
+def no_batches(budget: Budget) -> str:
+    """Why a message batch was not sent."""
+    return (
+        f"The budget '{budget.name}' of {described(budget)} is set to block, and what a message batch costs is known "
+        f"only when its results are fetched, so it was not sent. To send it all the same, {_pause(budget)}."
+    )
+
+
 def moment(at: int, zone: Zone) -> str:
     """An instant as the zone's clock has it, to the minute: "00:00 on 21 November (Europe/Berlin)"."""
     day, rest = divmod(at + zone.offset(at), DAY)
@@ -102,6 +118,9 @@ def _ways_on(budget: Budget) -> str:
     if budget.window.kind is Kind.REQUEST:
         return ""
     return (
-        f"To go on now, raise it (underspend budget raise {budget.name} --to DOLLARS --until TIME) "
-        f"or pause it (underspend budget pause {budget.name})."
+        f"To go on now, raise it (underspend budget raise {budget.name} --to DOLLARS --until TIME) or {_pause(budget)}."
     )
+
+
+def _pause(budget: Budget) -> str:
+    return f"pause it (underspend budget pause {budget.name})"

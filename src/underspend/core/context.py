@@ -16,9 +16,8 @@ from underspend.core.slots import Slot
 class Context:
     """`now` is in microseconds since the epoch.
 
-    `spent` is what has been billed per window the strategies asked for with `needs` ("day"), `held` what calls in
-    flight may still cost at most. `conversation` and `habits` tell of earlier calls; both are empty where nothing is
-    known yet, and a strategy then does what loses least.
+    `conversation` and `habits` tell of earlier calls; both are empty where nothing is known yet, and a strategy then
+    does what loses least.
 
     `slot` is what the router's last decision for the conversation left, None where it begins; `beside` is that of the
     last call that began with the same tools and instructions (see `core.slots.Beginnings`). `knowing` is what routing
@@ -28,8 +27,6 @@ class Context:
 
     now: int
     pricing: Pricing
-    spent: Mapping[str, Money] = field(default_factory=dict)
-    held: Money = 0
     conversation: Conversation = field(default_factory=Conversation)
     habits: Habits = field(default_factory=Habits)
     slot: Slot | None = None

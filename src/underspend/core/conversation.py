@@ -29,7 +29,7 @@ class Conversation:
     dies (µs since the epoch), None when nothing is. `kept` are content edits of earlier calls by `name_of` their block.
     `model` and `effort` are those the last call was sent with, None where that is not known. `paid` is what the
     conversation's calls have cost, `saved` what they would have cost without us less that: below zero where we have
-    cost money so far.
+    cost money so far. `marked` is whether breakpoints were set in an earlier call where the client sets none.
     """
 
     calls: int = 0
@@ -43,6 +43,7 @@ class Conversation:
     effort: str | None = None
     paid: Money = 0
     saved: Money = 0
+    marked: bool = False
 
     @property
     def is_cold(self) -> bool:

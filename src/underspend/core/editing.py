@@ -40,6 +40,20 @@ def apply(edit: Edit, call: Call) -> Call:
             assert_never(edit)
 
 
+def as_priced(edit: Edit, call: Call) -> Call:
+    """The call after an edit that is not made, for its price alone: the blocks stay as they are where none is left out.
+
+    Raises IndexError as `apply` does.
+    """
+    match edit:
+        case SetBreakpoint():
+            return call
+        case ReplaceContent(at=at, tokens=tokens) | ShortenContent(at=at, tokens=tokens):
+            return replace(call, prompt_tokens=max(0, call.prompt_tokens + tokens - call.blocks[at].tokens))
+        case _:
+            return apply(edit, call)
+
+
 def _set(edit: SetModel | SetMaxOutput | SetEffort, call: Call) -> Call:
     match edit:
         case SetModel(model=model, provider=provider):

@@ -5,22 +5,57 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from underspend.core.call import THINKING, Call
+from underspend.core.call import THINKING, Call, Identity
 from underspend.core.context import Context
 from underspend.core.conversation import Conversation, name_of
-from underspend.core.editing import apply, apply_all
+from underspend.core.editing import apply, apply_all, as_priced
 from underspend.core.edits import ContentEdit, Edit, Refuse, changes
 from underspend.core.money import Money
 from underspend.core.plan import Decision, Fault, Plan
+from underspend.core.scopes import Scope
 from underspend.core.strategy import State, Strategy
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A strategy and the state the user put it in."""
+    """A strategy and the state the user put it in; of `scopes` the first that fits a call has another for it."""
 
     strategy: Strategy
     state: State
+    scopes: tuple[Scope, ...] = ()
+
+    @property
+    def is_on_somewhere(self) -> bool:
+        """Whether it may act on any call."""
+        return self.state is State.ON or any(scope.state is State.ON for scope in self.scopes)
+
+    def state_for(self, who: Identity) -> State:
+        """Its state for the calls of one caller."""
+        return next((scope.state for scope in self.scopes if scope.fits(who)), self.state)
+
+
+_MOST_CALLERS = 4_096
+
+
+class Scoped:
+    """Steps with the states that they have for a caller, worked out once for each project, key and agent role."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = tuple(steps)
+        self._by_caller: dict[object, tuple[Step, ...]] | None = {} if any(step.scopes for step in steps) else None
+
+    def of(self, who: Identity) -> tuple[Step, ...]:
+        """The steps for this caller; the same object for equal ones. Without any scope those that were given."""
+        if self._by_caller is None:
+            return self._steps
+        caller = who.project, who.key, who.role, who.agent_type
+        found = self._by_caller.get(caller)
+        if found is None:
+            if len(self._by_caller) >= _MOST_CALLERS:
+                self._by_caller.clear()
+            found = tuple(Step(step.strategy, step.state_for(who)) if step.scopes else step for step in self._steps)
+            self._by_caller[caller] = found
+        return found
 
 
 def observing(steps: Sequence[Step], *, limits: bool = True) -> tuple[Step, ...]:
@@ -85,10 +120,9 @@ def _take(step: Step, edits: Iterable[Edit], call: Call, ctx: Context) -> tuple[
     for edit in edits:
         if not changes(edit, call):
             continue
-        edited = apply(edit, call)
-        before, after = _price(call, ctx), _price(edited, ctx)
-        if isinstance(edit, Refuse):
-            after = 0
+        edited = apply(edit, call) if on else as_priced(edit, call)
+        before = _price(call, ctx)
+        after = 0 if isinstance(edit, Refuse) else _price(edited, ctx)
         decisions.append(Decision(strategy=step.strategy.name, edit=edit, applied=on, before=before, after=after))
         if on:
             call = edited

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 from underspend.core.call import Call, Role
 from underspend.core.conversation import Habits
@@ -44,16 +44,40 @@ class Past:
 
     def add(self, row: Hashable, call: Call, output: int) -> None:
         """A call of a conversation, and how many tokens its reply had."""
+        self.note(row, call, call.prompt_tokens, output)
+
+    def note(self, row: Hashable, call: Call, prompt: int, output: int) -> None:
+        """The same, of a call whose prompt had so many tokens, whatever it was taken for."""
+        self._take(row, call, prompt, output, _keep)
+
+    def note_all(self, calls: Iterable[tuple[Hashable, Call, int, int]]) -> None:
+        """Many at once, in their order: cheaper than one by one."""
+        touched: dict[int, list[int]] = {}
+
+        def put(values: list[int], value: int) -> None:
+            values.append(value)
+            touched[id(values)] = values
+
+        for row, call, prompt, output in calls:
+            self._take(row, call, prompt, output, put)
+        for values in touched.values():
+            values.sort()
+            while len(values) > _MOST_KEPT:
+                del values[::2]
+
+    def _take(
+        self, row: Hashable, call: Call, prompt: int, output: int, keep: Callable[[list[int], int], None]
+    ) -> None:
         role, now = call.identity.role, call.time
         earlier = self._last.get(row)
         if earlier is not None:
-            _keep(self._gaps.setdefault(role, []), max(now - earlier, 0))
-            growth = call.prompt_tokens - self._prompts[row]
+            keep(self._gaps.setdefault(role, []), max(now - earlier, 0))
+            growth = prompt - self._prompts[row]
             if growth >= 0:
-                _keep(self._growth.setdefault(role, []), growth)
-        _keep(self._outputs.setdefault(call.kind, []), output)
+                keep(self._growth.setdefault(role, []), growth)
+        keep(self._outputs.setdefault(call.kind, []), output)
         self._calls[row] = self._calls.get(row, 0) + 1
-        self._last[row], self._prompts[row] = now, call.prompt_tokens
+        self._last[row], self._prompts[row] = now, prompt
         self._open.append((now, row, role))
         if len(self._last) > _CONVERSATIONS:
             oldest = next(iter(self._last))

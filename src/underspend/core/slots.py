@@ -38,6 +38,11 @@ class Slot:
     failures: tuple[Failure, ...] = ()
 
     @property
+    def is_away(self) -> bool:
+        """Whether the slot is on another model than its client asks for."""
+        return self.model != self.asked
+
+    @property
     def unanswered(self) -> tuple[Failure, ...]:
         """Failures since the model was last changed."""
         return tuple(failure for failure in self.failures if failure.at > self.changed_at)

@@ -11,6 +11,7 @@ from typing import ClassVar
 from underspend.core.call import Call
 from underspend.core.context import Context
 from underspend.core.edits import Edit
+from underspend.core.glance import Glance
 from underspend.core.reply import Reply
 
 
@@ -29,17 +30,17 @@ class Strategy(ABC):
     Only `decide` must be written. It is a pure function of its arguments: it may not await, read a clock or open a
     socket (the type checker and the import contracts hold it to that). `edits` is False for one that never changes a
     call (a limit): its calls need not be taken apart. One that `keeps_meaning` cannot alter what the model is asked;
-    what-if has those on unless told otherwise.
+    those are on unless told otherwise. All others only show what they would do until the user turns them on.
     """
 
     name: ClassVar[str]
     edits: ClassVar[bool] = True
     keeps_meaning: ClassVar[bool] = False
-    default_state: ClassVar[State] = State.OFF
+    default_state: ClassVar[State] = State.SHADOW
 
-    def needs(self, call: Call) -> Iterable[str]:  # noqa: ARG002  # a strategy that needs nothing says so by silence
-        """Keys to prefetch into the context: spending windows such as "day"."""
-        return ()
+    def may_act_on(self, glance: Glance) -> bool:  # noqa: ARG002  # one that cannot tell says so by silence
+        """Whether it could edit a call of which no more is known: a call is taken apart before it is sent for those."""
+        return True
 
     @abstractmethod
     def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:

@@ -6,38 +6,35 @@ Nothing of this runs where no strategy could edit a call.
 from __future__ import annotations
 
 import json
-from bisect import insort
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import xxhash
 
-from underspend.core.call import Call, Section
+from underspend.core.call import THINKING, Call, Role, Section
 from underspend.core.conversation import Conversation, Habits, Kept, name_of
 from underspend.core.editing import apply
-from underspend.core.edits import ContentEdit, ReplaceContent, ShortenContent
+from underspend.core.edits import ContentEdit, ReplaceContent, SetBreakpoint, ShortenContent
 from underspend.core.engine import Step, made_again
 from underspend.core.money import Money
 from underspend.core.past import Past
 from underspend.core.plan import Decision, Plan
 from underspend.core.ports import Row
 from underspend.core.slots import Failure, Slot, after
-from underspend.core.strategy import State
 from underspend.core.usage import Usage
 from underspend.formats import anthropic_request
 from underspend.formats.anthropic_blocks import Anatomist, Anatomy
 from underspend.formats.anthropic_request import MessagesRequest
+from underspend.gateway.talks import Talk, cache_row
 from underspend.gateway.worlds import Effect, Ended, Worlds
 from underspend.pricing.catalogue import Catalogue
-from underspend.promptcache.cache import LIFETIMES
-from underspend.promptcache.prompt import LONG
 
 _CONVERSATIONS = 2_000
-_GAPS = 1_000
-_PART = 50
+_KEPT = 50_000
+_PUT_DOWN = 500
 _FAILURES = 20
 _CHOOSES = "auto_model"
 _SLOT = tuple(each.name for each in fields(Slot) if each.name != "failures")
@@ -45,80 +42,49 @@ SLOT = "slot"
 """Stands in the ledger's `kept_edits` for a block's name where the row is a conversation's slot."""
 
 
-@dataclass(slots=True)
-class _Talk:
-    """One conversation so far.
-
-    `long` are the tokens of its prompt that were written for an hour, `long_until` is when they die.
-    """
-
-    calls: int = 0
-    last: int | None = None
-    gaps: list[int] = field(default_factory=list)
-    kept: dict[bytes, Kept] = field(default_factory=dict)
-    model: str | None = None
-    effort: str | None = None
-    paid: Money = 0
-    saved: Money = 0
-    long: int = 0
-    long_until: int = 0
-    slot: Slot | None = None
-    kept_slot: Slot | None = None
-
-    def pause(self, now: int, *, noted: bool) -> int | None:
-        """The time since the last call."""
-        if self.last is None:
-            return None
-        gap = max(0, now - self.last)
-        if not noted:
-            return gap
-        insort(self.gaps, gap)
-        del self.gaps[_GAPS:]
-        return gap
-
-    def went(self, sent: Call, usage: Usage) -> None:
-        """Take in how a call was split, in the tokens that its blocks were estimated at."""
-        total = sum(block.tokens for block in sent.blocks)
-        read, long = (count * total // usage.prompt for count in (usage.cache_read, usage.cache_write_1h))
-        if long:
-            self.long, self.long_until = read + long, sent.time + LIFETIMES[LONG]
-        elif read < self.long - total // _PART:
-            self.long = 0
-        elif read <= self.long + total // _PART:
-            self.long_until = sent.time + LIFETIMES[LONG]
-        self.model, self.effort = sent.model, sent.effort
-
-
 class Acting:
     """Conversations and worlds of one gateway, in memory.
 
     `kept_before` gives a conversation's edits as the ledger has them: after a restart they are made again all the same,
-    since the provider may refuse a prompt that its own replies do not fit any more. With `everything` all conversations
-    are followed, else those of calls that leave the model to us.
+    since the provider may refuse a prompt that its own replies do not fit any more. `calls_before` gives the calls of a
+    session and agent (or role). With `everything` all calls are taken apart before they are sent. `also` are the names
+    of others, not strategies, whose edits are to have a world of their own.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what it is made of
         self,
         steps: Iterable[Step],
         prices: Catalogue,
         kept_before: Callable[[str], Iterable[Row]] = lambda _: (),
         *,
+        calls_before: Callable[[str, str], Iterable[Row]] = lambda _session, _agent: (),
         everything: bool = True,
+        also: tuple[str, ...] = (),
     ) -> None:
         self.everything = everything
-        self._kept_before = kept_before
+        self.has_edited_without_session = False
+        self._kept_before, self._calls_before = kept_before, calls_before
         self._steps = tuple(step for step in steps if step.strategy.edits)
         # The router acts on calls that leave it the model, whatever its state.
-        on = [each.strategy.name for each in self._steps if each.state is State.ON or each.strategy.name == _CHOOSES]
+        on = [each.strategy.name for each in self._steps if each.is_on_somewhere or each.strategy.name == _CHOOSES]
         self._anatomist = Anatomist()
-        self._worlds = Worlds(on, prices)
-        self._talks: OrderedDict[str, _Talk] = OrderedDict()
+        self._worlds = Worlds([*on, *also], prices)
+        self._talks: OrderedDict[str, Talk] = OrderedDict()
         self._past = Past()
+        self._put_down: list[tuple[Hashable, Call, int, int]] = []
+        self._kept_anywhere: OrderedDict[bytes, Kept] = OrderedDict()
 
     @property
     def habits(self) -> Habits:
         """What this gateway's calls were like so far."""
+        self._catch_up()
         return self._past.habits
+
+    def _catch_up(self) -> None:
+        """Take in the calls that have only been put down: to sort them in is work, and seldom asked for."""
+        if self._put_down:
+            self._past.note_all(self._put_down)
+            self._put_down.clear()
 
     def anatomy(self, message: MessagesRequest) -> Anatomy:
         """The blocks of a request."""
@@ -128,10 +94,13 @@ class Acting:
         """What is known of a call's conversation before it; unless it is `noted`, the call is only thought of."""
         key = key_of(call)
         talk = self._talk(key, call)
+        self._catch_up()
         self._past.until(call.time)
+        if not talk.calls and self._kept_anywhere and call.identity.role is not Role.SIDE:
+            self._adopt(talk, call)
         kept = dict(talk.kept)
         again, _ = made_again(call, Conversation(kept=kept)) if kept else (call, None)
-        warm, until = self._worlds.warm(key, again, call.time)
+        warm, until = max(self._worlds.warm(key, again, call.time), talk.held(again), key=lambda found: found[0])
         return Conversation(
             calls=talk.calls,
             idle=talk.pause(call.time, noted=noted),
@@ -141,10 +110,42 @@ class Acting:
             effort=talk.effort,
             paid=talk.paid,
             saved=talk.saved,
+            marked=talk.marked,
             warm_tokens=warm,
             long_tokens=min(warm, talk.long) if call.time < talk.long_until else 0,
             cold_at=until,
         )
+
+    def _adopt(self, talk: Talk, call: Call) -> None:
+        """A conversation that was forked from another holds the other's blocks: what was done to them is done again."""
+        for block in call.blocks:
+            if block.ref is not None or block.kind in THINKING:
+                found = self._kept_anywhere.get(name_of(block))
+                if found is not None:
+                    talk.kept.setdefault(name_of(block), found)
+
+    @staticmethod
+    def name_of(call: Call) -> str | None:
+        """The name of a call's conversation where that can be told without its blocks."""
+        return key_of(call) if call.identity.session is not None else None
+
+    def known(self, key: str) -> Talk | None:
+        """A conversation that was seen since the start."""
+        return self._talks.get(key)
+
+    def recalled(self, key: str, *, begins: bool) -> Talk:
+        """A conversation, as the ledger has it where this gateway has not seen it yet."""
+        return self._talk(key, begins=begins)
+
+    def passed(self, call: Call, usage: Usage, paid: Money) -> None:
+        """Take in a call that nobody took apart; nothing where it is not known to which conversation it belongs."""
+        key = self.name_of(call)
+        if key is None:
+            return
+        self._talk(key, begins=True).passed(call, usage, paid)
+        self._put_down.append((key, call, usage.prompt, usage.output))
+        if len(self._put_down) >= _PUT_DOWN:
+            self._catch_up()
 
     def answered(self, call: Call) -> None:
         """A call that was noted got its reply from us: for the provider the pause before it goes on."""
@@ -202,10 +203,18 @@ class Acting:
             edit = each.edit
             if _is_content(each) and not each.again and isinstance(edit, ReplaceContent | ShortenContent):
                 name = name_of(plan.asked.blocks[edit.at])
-                self._talk(key).kept[name] = Kept(each.strategy, edit)
+                self._talk(key).kept[name] = self._kept_anywhere[name] = Kept(each.strategy, edit)
+                if len(self._kept_anywhere) > _KEPT:
+                    self._kept_anywhere.popitem(last=False)
                 rows.append(kept_row(key, name, each.strategy, edit, plan.asked.time))
         talk = self._talk(key)
-        if talk.slot != talk.kept_slot and talk.slot is not None and (talk.kept_slot or _is_away(talk.slot)):
+        self.has_edited_without_session |= bool(rows) and plan.asked.identity.session is None
+        talk.marked = talk.marked or _marks_what_is_bare(plan)
+        talk.lowered = plan.call.effort if plan.call.effort != plan.asked.effort else None
+        if talk.cached != talk.said and (any(talk.said) or talk.lowered or _marks(plan)):
+            talk.said = talk.cached
+            rows.append(cache_row(key, talk, plan.asked.time))
+        if talk.slot != talk.kept_slot and talk.slot is not None and (talk.kept_slot or talk.slot.is_away):
             talk.kept_slot = talk.slot
             rows.append(slot_row(key, talk.slot, plan.asked.time))
         return rows
@@ -215,22 +224,27 @@ class Acting:
         key = key_of(plan.asked)
         talk = self._talk(key)
         effects = self._worlds.settle(key, plan, ended)
-        talk.calls, talk.last = talk.calls + 1, plan.asked.time
+        talk.calls, talk.last, talk.simulated = talk.calls + 1, plan.asked.time, plan.asked.time
         talk.paid += paid
         talk.saved += sum(effect.saved for effect in effects)
         usage = ended.metered.usage
         talk.went(plan.call, usage)
-        self._past.add(key, replace(plan.asked, prompt_tokens=usage.prompt), usage.output)
+        self._catch_up()
+        self._past.note(key, plan.asked, usage.prompt, usage.output)
         return effects
 
-    def _talk(self, key: str, call: Call | None = None) -> _Talk:
+    def _talk(self, key: str, call: Call | None = None, *, begins: bool = False) -> Talk:
         found = self._talks.get(key)
         if found is None:
             # Nothing was kept of a conversation in which no model has spoken yet.
-            begins = call is not None and not any(block.role == "assistant" for block in call.blocks)
+            if call is not None:
+                begins = not any(block.role == "assistant" for block in call.blocks)
             rows = [] if begins else list(self._kept_before(key))
             slot = slot_of(rows)
-            found = self._talks[key] = _Talk(kept=dict(kept_of(rows)), slot=slot, kept_slot=slot)
+            found = self._talks[key] = Talk(kept=dict(kept_of(rows)), slot=slot, kept_slot=slot)
+            if not begins:
+                session, _, agent = key.rpartition(" ")
+                found.remember(self._calls_before(session, agent) if session else (), rows)
             if len(self._talks) > _CONVERSATIONS:
                 self._talks.popitem(last=False)
         self._talks.move_to_end(key)
@@ -261,10 +275,6 @@ def slot_of(rows: Iterable[Row]) -> Slot | None:
     return None
 
 
-def _is_away(slot: Slot) -> bool:
-    return slot.model != slot.asked
-
-
 def kept_of(rows: Iterable[Row]) -> Iterator[tuple[bytes, Kept]]:
     """Rows of the ledger as edits by the name of their block; what this version does not know is left out."""
     for row in rows:
@@ -280,6 +290,15 @@ _CONTENT_EDITS: dict[str, Callable[..., ContentEdit]] = {
     "ReplaceContent": ReplaceContent,
     "ShortenContent": ShortenContent,
 }
+
+
+def _marks_what_is_bare(plan: Plan) -> bool:
+    """Whether breakpoints were set where the client sets none."""
+    return _marks(plan) and not any(block.breakpoint for block in plan.asked.blocks)
+
+
+def _marks(plan: Plan) -> bool:
+    return any(each.applied and isinstance(each.edit, SetBreakpoint) for each in plan.decisions)
 
 
 def _is_content(decision: Decision) -> bool:

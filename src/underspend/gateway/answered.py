@@ -64,7 +64,6 @@ def write(books: Books, plan: Plan, given: Given, *, request: bytes | None) -> N
         "duration_us": given.took_us,
     }
     books.status.calls += 1
-    books.spending.settle(plan.asked.id, 0, now)
     books.ledger.settle(
         Settlement(
             call=row,

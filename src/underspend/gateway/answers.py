@@ -87,11 +87,7 @@ class Answers:
         said = posed.request.fields.get(_HEADER)
         if (said is None and not self.routes) or posed.asked.endpoint not in ENDPOINTS:
             return False
-        try:
-            return await self._looked(posed, responder, said)
-        except asyncio.CancelledError:
-            self.books.spending.settle(posed.plan.asked.id, 0, self.books.clock.now())
-            raise
+        return await self._looked(posed, responder, said)
 
     async def keep(self, waiting: Waiting, passage: Passage, reply: Reply) -> None:
         """Keeps the reply that a call got, where it may be: to be called when the reply is out."""

@@ -19,6 +19,7 @@ from underspend.gateway.asked import Asked
 from underspend.gateway.carrying import Carrier
 from underspend.gateway.destinations import Candidate, Destinations, is_auto
 from underspend.gateway.entries import new_id
+from underspend.gateway.following import Following
 from underspend.gateway.identity import Identifier
 from underspend.gateway.routes import Route
 from underspend.gateway.status import Status
@@ -54,6 +55,7 @@ class Asking:
     status: Status
     clock: Clock
     acting: Acting | None = None
+    following: Following | None = None
     forward: bool = False
     preference: str = "balanced"
     first: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +72,7 @@ class Asking:
             message = self._message(raw) if raw is not came else message
         named = message.model if message is not None else ""
         candidate = self.destinations.for_client(named)
-        call = self._call(request, route, message, candidate, len(raw) if raw is not None else 0, wanted)
+        call, follows = self._call(request, route, message, candidate, len(raw) if raw is not None else 0, wanted)
         return Asked(
             call=call,
             endpoint=route.endpoint,
@@ -81,7 +83,7 @@ class Asking:
             raw=came,
             body=raw,
             message=message,
-            follows=self._follows(named),
+            follows=follows,
         )
 
     def _strange(self, request: Request, route: Route, raw: bytes) -> Asked:
@@ -103,7 +105,7 @@ class Asking:
         if route.dialect not in speaks and ANTHROPIC in speaks and route.endpoint != "embeddings":
             exchange = self._translated(route.dialect, raw, candidate)
             message = self._message(exchange.body)
-        call = self._call(request, route, message or chat, candidate, len(raw), wanted)
+        call, follows = self._call(request, route, message or chat, candidate, len(raw), wanted)
         return Asked(
             call=call,
             endpoint=route.endpoint,
@@ -116,13 +118,13 @@ class Asking:
             message=message,
             chat=chat,
             exchange=exchange,
-            follows=self._follows(chat.model),
+            follows=follows,
         )
 
     def _forwarded(self, request: Request, route: Route, raw: bytes, chat: ChatRequest) -> Asked:
         """A call for an upstream that speaks this dialect too: it goes as it came."""
         home = self.destinations.home
-        call = self._call(request, route, chat, Candidate(to=home, model=chat.model), len(raw))
+        call, _ = self._call(request, route, chat, Candidate(to=home, model=chat.model), len(raw))
         found = self.destinations.vendor(chat.model)
         return Asked(
             call=call if found is None else replace(call, provider=found),
@@ -156,9 +158,17 @@ class Asking:
         except ValueError as error:
             raise NobodyHereError(400, str(error)) from error
 
-    def _follows(self, model: str) -> bool:
-        """Whether strategies may know the conversation of a call."""
-        return self.acting is not None and (self.acting.everything or is_auto(model))
+    def _follows(self, call: Call, message: MessagesRequest | None) -> bool:
+        """Whether a call is to be taken apart before it is sent."""
+        if self.acting is None:
+            return False
+        if self.acting.everything or is_auto(call.model):
+            return True
+        try:
+            return message is not None and self.following is not None and self.following.wants(call, message)
+        except Exception as error:  # noqa: BLE001  # fail open: nothing is then done to the call
+            self.status.fault("following", f"{type(error).__name__}: {error}")
+            return False
 
     def _identify(self, request: Request, route: Route, message: MessagesRequest | None) -> Identity:
         try:
@@ -177,16 +187,13 @@ class Asking:
         to: Candidate,
         size: int,
         preference: str = "",
-    ) -> Call:
+    ) -> tuple[Call, bool]:
+        """The call, with its blocks where it is taken apart, and whether it is."""
         message = asked if isinstance(asked, MessagesRequest) else None
         identity = self._identify(request, route, message)
         if to.to.key is not None and identity.billing is not BillingMode.API_KEY:
             identity = replace(identity, billing=BillingMode.API_KEY)  # our key pays, whoever asks
-        is_looked_at = route.endpoint in _WITH_BLOCKS and self._follows(to.model)
-        anatomy = self._anatomy(message) if is_looked_at else Anatomy()
-        if identity.turn is None and anatomy.turn is not None:
-            identity = replace(identity, turn=anatomy.turn)
-        return Call(
+        call = Call(
             id=new_id(),
             time=self.clock.now(),
             provider=to.to.provider.price_list,
@@ -203,9 +210,15 @@ class Asking:
             automatic=message.automatic if message is not None else None,
             identity=identity,
             kind=identity.agent_type or identity.role.value,
-            blocks=anatomy.blocks,
             preference=preference,
         )
+        follows = self._follows(call, message)
+        if not follows or route.endpoint not in _WITH_BLOCKS:
+            return call, follows
+        anatomy = self._anatomy(message)
+        if identity.turn is None and anatomy.turn is not None:
+            identity = replace(identity, turn=anatomy.turn)
+        return replace(call, identity=identity, blocks=anatomy.blocks), True
 
     def _anatomy(self, message: MessagesRequest | None) -> Anatomy:
         """The request's blocks; none where no strategy would look at them."""

@@ -22,17 +22,18 @@ from underspend.gateway import headers, refusals, telling
 from underspend.gateway.acting import Acting
 from underspend.gateway.asked import Asked
 from underspend.gateway.books import Books
+from underspend.gateway.capped import ReachedCapError
 from underspend.gateway.carrying import Carried, Carrier
 from underspend.gateway.circuits import Circuits
 from underspend.gateway.clock import elapsed_us
 from underspend.gateway.destinations import Candidate, Destination, Destinations, sent_to
 from underspend.gateway.entries import Attempt, End, new_id
+from underspend.gateway.gating import Gate
 from underspend.gateway.passage import Passage, ended
 from underspend.gateway.passing import again, as_events, pass_back, pass_on, whole
 from underspend.gateway.retry_after import seconds_in
 from underspend.gateway.routes import target_of
 from underspend.gateway.routing import Look, Router
-from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
 from underspend.gateway.tap import AT_HOME, Billing, Tap
 from underspend.gateway.transport import (
@@ -59,9 +60,9 @@ class Attempts:
     destinations: Destinations
     carrier: Carrier
     circuits: Circuits
-    spending: Spending
     forecast: Forecast
     status: Status
+    gate: Gate | None = None
     router: Router | None = None
     acting: Acting | None = None
 
@@ -81,7 +82,10 @@ class Attempts:
         return [only, *self.destinations.after(asked.named, call, to)]
 
     async def forward(self, passage: Passage) -> End:
-        """Send the call and pass the reply on. The end is the last attempt's; those before it are settled."""
+        """Send the call and pass the reply on. The end is the last attempt's; those before it are settled.
+
+        Raises OverBudgetError where a budget stops the next attempt.
+        """
         if self.destinations.plain and passage.asked.chat is None:
             return await self._only(passage, None)
         call = passage.plan.call
@@ -149,7 +153,6 @@ class Attempts:
         call = replace(sent_to(passage.plan.call, candidate), id=new_id(), time=self.books.clock.now())
         # The strategies' decisions stand with the first attempt; this one is what it is.
         plan = Plan(asked=call, call=call)
-        self.spending.hold(call.id, self.forecast.worst_case(call))
         attempt = Attempt(
             upstream=candidate.to.host,
             provider=call.provider,
@@ -158,11 +161,13 @@ class Attempts:
             ours=candidate.to.key is not None,
             of=first_id,
         )
+        if self.gate is not None:
+            plan = await self.gate.next_attempt(passage, plan, attempt, candidate, end)
         held_out = failed.row.get("held_out") is True
         entry = self.books.open(
             plan, prompt=passage.entry.prompt, body=passage.asked.raw, held_out=held_out, attempt=attempt
         )
-        entry.followed = failed.followed
+        entry.followed, entry.talks = failed.followed, failed.talks
         passage.plan, passage.entry = plan, entry
         self.books.settle(failed, replace(end, duration_us=elapsed_us() - passage.began))
         await self.books.intend(entry)
@@ -278,7 +283,7 @@ class Attempts:
                 extra = [*told, *(pair for pair in _served_by(passage.asked, carried) if pair[0] not in dict(told))]
                 silent = seen or Tap(reply, self.status.fault)
                 await pass_back(reply, passage.responder, silent, carried, extra, self.status.fault)
-        except UpstreamCutError as error:
+        except (UpstreamCutError, ReachedCapError) as error:
             if not passage.responder.started:
                 await refusals.unreachable(passage.responder, str(error), dialect=passage.asked.dialect)
             return ended(tap, reply, outcome=Outcome.CUT, notes=(*notes, str(error)))

@@ -25,8 +25,8 @@ from underspend.gateway.entries import (
     open_row,
     settled_row,
 )
+from underspend.gateway.holding import Holding
 from underspend.gateway.live import Live
-from underspend.gateway.spending import Spending
 from underspend.gateway.status import Status
 from underspend.gateway.worlds import Effect, Ended
 from underspend.pricing.catalogue import Catalogue
@@ -43,11 +43,11 @@ class Books:
     clock: Clock
     live: Live
     status: Status
-    spending: Spending
     calibration: Calibration
     upstream: str
     store_content: bool = False
     acting: Acting | None = None
+    holding: Holding | None = None
 
     def open(
         self,
@@ -111,23 +111,40 @@ class Books:
         """
         bill, metered = self._billed(entry, end)
         reply = Reply(outcome=end.outcome, status=end.status or 0, metered=metered, bill=bill)
-        if seen is not None:
-            seen(entry, reply)
-        now = self.clock.now()
-        self._write(entry, end, bill, metered, now)
+        try:
+            if seen is not None:
+                seen(entry, reply)
+            self._write(entry, end, bill, metered, self.clock.now())
+        finally:
+            # After the ledger: what a killed gateway has written there, the next one tells the store of holds.
+            if self.holding is not None:
+                self._count(self.holding, entry, bill, metered)
         self.status.in_flight -= 1
         if entry.overhead_us is not None:
             self.status.overhead(entry.overhead_us)
-        self.spending.settle(entry.call.id, bill.total + self._unknown_part(metered, bill), now)
         if metered is not None and metered.complete and metered.has_usage:
             self.calibration.observe(entry.plan.call.model, entry.call.size, metered.usage.prompt)
         return reply
+
+    def _count(self, holding: Holding, entry: Entry, bill: Bill, metered: Metered | None) -> None:
+        try:
+            holding.settle(entry.call.id, self._counted(bill, metered), sent=entry.forwarded)
+        except Exception as error:  # noqa: BLE001  # fail open: the ledger has it, and a restart tells the store
+            self.status.fault("budgets", f"{type(error).__name__}: {error}")
+
+    async def hand_over(self, entry: Entry, end: End) -> None:
+        """End the hold of an attempt that failed, for the next to have its room; the attempt is settled later."""
+        if self.holding is not None:
+            owed = self._counted(*self._billed(entry, end))
+            await self.holding.handed_over(entry.call.id, owed, sent=entry.forwarded)
 
     def settle_batch_result(self, entry: Entry, end: End) -> None:
         """Bill one result of a batch, at the batch price whatever its usage says of the tier."""
         if end.metered is None:
             return
         bill = cost(end.metered, at=entry.call.time, catalogue=self.catalogue, batch=True)
+        if self.holding is not None:
+            self.holding.book(entry.call, self._counted(bill, end.metered))
         self._write(entry, end, bill, end.metered, self.clock.now())
 
     def _write(self, entry: Entry, end: End, bill: Bill, metered: Metered | None, now: int) -> None:
@@ -138,7 +155,7 @@ class Books:
             Settlement(
                 call=row,
                 lines=bill_rows(entry.call.id, bill),
-                decisions=decision_rows(entry.plan),
+                decisions=self._decisions(entry),
                 effects=effect_rows(entry.call.id, effects),
                 kept=self._kept(entry),
                 prompt=entry.prompt,
@@ -183,14 +200,26 @@ class Books:
     def _cost(self, entry: Entry, metered: Metered) -> Bill:
         return cost(metered, at=entry.call.time, catalogue=self.catalogue, regional=entry.regional)
 
+    def _decisions(self, entry: Entry) -> list[Row]:
+        if not entry.plan.decisions:
+            return []
+        try:
+            return decision_rows(entry.plan, entry.request_body)
+        except Exception as error:  # noqa: BLE001  # fail open: a row without its decisions beats none
+            self.status.fault("decisions", f"{type(error).__name__}: {error}")
+            return []
+
     def _effects(self, entry: Entry, metered: Metered | None, paid: Money) -> tuple[Effect, ...]:
         """What strategies saved on a call; nothing where none could edit it, or where its bill is not known."""
-        if self.acting is None or not entry.followed:
+        if self.acting is None or not (entry.followed or entry.talks):
             return ()
         if metered is None or not metered.has_usage or not metered.usage.prompt:
             return ()
         sent = entry.call.time
         ended = Ended(sent=sent, began=sent + (entry.first_byte_us or 0), metered=metered)
+        if not entry.followed:
+            self.acting.passed(entry.plan.call, metered.usage, paid)
+            return ()
         try:
             plan = entry.plan if entry.without is None else replace(entry.plan, asked=entry.without)
             return self.acting.settle(plan, ended, paid)
@@ -198,13 +227,13 @@ class Books:
             self.status.fault("counterfactual", f"{type(error).__name__}: {error}")
             return ()
 
-    def _unknown_part(self, metered: Metered | None, bill: Bill) -> Money:
-        """What budgets count for units without a price: the dearest rates known."""
+    def _counted(self, bill: Bill, metered: Metered | None) -> Money:
+        """What budgets count of a call: its bill, and units without a price at the dearest rates known."""
         if metered is None or bill.priced:
-            return 0
+            return bill.total
         rates = self.catalogue.dearest(self.clock.now(), provider=metered.provider)
         usage = metered.usage
-        return usage.prompt * rates.dearest_prompt + usage.output * (rates.output or 0)
+        return bill.total + usage.prompt * rates.dearest_prompt + usage.output * (rates.output or 0)
 
     def _contents(self, entry: Entry, end: End) -> Row | None:
         if not self.store_content or entry.request_body is None:

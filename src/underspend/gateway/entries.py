@@ -7,25 +7,14 @@ import random
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import assert_never, cast
+from typing import cast
 
 from underspend.core.call import BillingMode, Call
-from underspend.core.edits import (
-    DropMessages,
-    Edit,
-    Refuse,
-    ReplaceContent,
-    SetBreakpoint,
-    SetEffort,
-    SetMaxOutput,
-    SetModel,
-    ShortenContent,
-    Warn,
-)
 from underspend.core.plan import Plan
 from underspend.core.ports import PromptParts, Row, Value
 from underspend.core.reply import Bill, Outcome
 from underspend.core.usage import Lane, Metered, Usage
+from underspend.gateway.edits_shown import details
 from underspend.gateway.tap import Tap
 from underspend.gateway.worlds import Effect
 
@@ -41,7 +30,8 @@ def new_id() -> str:
 class Entry:
     """A call that is under way, and what is known of it so far.
 
-    `followed` is whether strategies may know its conversation. `without` is the call as it would have gone without us,
+    `talks` is whether it is a turn of a conversation, `followed` whether that has been taken apart, so that strategies
+    may know it. `without` is the call as it would have gone without us,
     where the client left the model to us.
     """
 
@@ -56,6 +46,7 @@ class Entry:
     forwarded: bool = False
     regional: bool = False
     followed: bool = True
+    talks: bool = False
     without: Call | None = None
 
 
@@ -188,49 +179,31 @@ def bill_rows(call_id: str, bill: Bill) -> list[Row]:
     ]
 
 
-def decision_rows(plan: Plan) -> list[Row]:
-    """What strategies proposed, as rows; what was only done again stands with the call it was decided for."""
+def decision_rows(plan: Plan, body: bytes | None = None) -> list[Row]:
+    """What strategies proposed, as rows; what was only done again stands with the call it was decided for.
+
+    `body` is the request's where the user has it stored.
+    """
+    told = [(each, detail) for each, detail in zip(plan.decisions, details(plan, body), strict=True) if not each.again]
     return [
         {
             "call_id": plan.asked.id,
             "n": n,
             "strategy": decision.strategy,
             "edit": type(decision.edit).__name__,
-            "detail": _detail(decision.edit),
+            "detail": detail,
             "why": decision.edit.why,
             "applied": decision.applied,
             "before_pico": decision.before,
             "after_pico": decision.after,
         }
-        for n, decision in enumerate(each for each in plan.decisions if not each.again)
+        for n, (decision, detail) in enumerate(told)
     ]
 
 
 def effect_rows(call_id: str, effects: Iterable[Effect]) -> list[Row]:
     """What strategies saved on a call, as rows."""
     return [{"call_id": call_id, "strategy": effect.strategy, "saved_pico": effect.saved} for effect in effects]
-
-
-def _detail(edit: Edit) -> str | None:  # noqa: PLR0911  # one line for each edit there is
-    match edit:
-        case SetModel(model=model, provider=provider):
-            return f"model → {provider}/{model}" if provider else f"model → {model}"
-        case SetBreakpoint(at=at, ttl=ttl):
-            return f"breakpoint {ttl} on block {at}"
-        case ReplaceContent(at=at, tokens=tokens):
-            return f"block {at} → a note of {tokens} tokens"
-        case ShortenContent(at=at, tokens=tokens):
-            return f"block {at} → {tokens} tokens of its ends"
-        case DropMessages(first=first, last=last):
-            return f"messages {first} to {last} left out"
-        case SetMaxOutput(tokens=tokens):
-            return f"max_tokens → {tokens}"
-        case SetEffort(effort=effort):
-            return f"effort → {effort}"
-        case Warn() | Refuse():
-            return None
-        case _:
-            assert_never(edit)
 
 
 def _cut(value: str | None, length: int) -> str | None:

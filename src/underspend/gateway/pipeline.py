@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from underspend.core import engine
-from underspend.core.call import BillingMode, Call
+from underspend.core.call import Call
 from underspend.core.context import Context
 from underspend.core.conversation import Conversation, Habits
 from underspend.core.engine import Step
@@ -18,7 +17,6 @@ from underspend.core.plan import Plan
 from underspend.core.ports import Clock, Pricing
 from underspend.core.reply import Outcome, Reply
 from underspend.core.strategy import State, Strategy
-from underspend.formats import anthropic_edits
 from underspend.gateway import refusals, telling
 from underspend.gateway.acting import Acting
 from underspend.gateway.answers import Answers, Waiting
@@ -26,16 +24,22 @@ from underspend.gateway.asked import Asked
 from underspend.gateway.asking import Asking, NobodyHereError
 from underspend.gateway.attempts import Attempts
 from underspend.gateway.books import Books
+from underspend.gateway.breaches import OverBudgetError
 from underspend.gateway.clock import elapsed_us
 from underspend.gateway.dearest import Dearest
 from underspend.gateway.destinations import Destination, is_auto, sent_to
 from underspend.gateway.entries import Attempt, End, Entry
+from underspend.gateway.gating import Gate
 from underspend.gateway.guard import Guard
+from underspend.gateway.holding import Admitted, Breach
 from underspend.gateway.holdout import NOBODY, Holdout
+from underspend.gateway.observing import Observing
 from underspend.gateway.passage import Passage, Posed
+from underspend.gateway.plan_limits import PlanLimits
 from underspend.gateway.routes import Route, target_of
 from underspend.gateway.routing import Deciding, Look, Router
-from underspend.gateway.spending import Spending
+from underspend.gateway.splicing import spliced
+from underspend.gateway.states import States
 from underspend.gateway.status import Status
 from underspend.gateway.transport import BodyTooLargeError, ClientGoneError, Request, Responder
 from underspend.gateway.wishes import is_dry
@@ -53,7 +57,6 @@ class Pipeline:
     books: Books
     steps: Sequence[Step]
     forecast: Forecast
-    spending: Spending
     status: Status
     clock: Clock
     body_limit: int
@@ -61,21 +64,27 @@ class Pipeline:
     acting: Acting | None = None
     holdout: Holdout = NOBODY
     router: Router | None = None
+    gate: Gate | None = None
+    states: States | None = None
+    cases: States = field(init=False)
     answers: Answers | None = None
     guard: Guard | None = None
-    needy: Sequence[Step] = field(init=False)
+    limits: PlanLimits | None = None
     learners: Sequence[Step] = field(init=False)
-    place: int = field(init=False)
-    """Where among the strategies the router stands."""
+    observing: Observing = field(init=False)
 
     def __post_init__(self) -> None:
-        """Note which strategies want anything before or after a call: most do not, and this is asked for each call."""
-        places = [at for at, step in enumerate(self.steps) if step.strategy.name == Deciding.name]
-        self.place = places[0] if places else 0
-        if self.router is not None:
+        """Note which strategies want anything after a call: most do not, and this is asked for each call."""
+        routed = self.router is not None
+        self.cases = self.states or States(
+            self.steps, holdout=self.holdout, on_plans=self.act_on_subscription, routed=routed
+        )
+        self.observing = Observing(
+            states=self.cases, acting=self.acting, status=self.status, context=self._context_after
+        )
+        if routed:
             self.steps = tuple(step for step in self.steps if step.strategy.name != Deciding.name)
         kinds = [(step, type(step.strategy)) for step in self.steps]
-        self.needy = [step for step, kind in kinds if kind.needs is not Strategy.needs]
         self.learners = [step for step, kind in kinds if kind.learn is not Strategy.learn]
 
     async def handle(self, request: Request, responder: Responder, route: Route) -> None:
@@ -100,7 +109,9 @@ class Pipeline:
     async def _serve(self, request: Request, responder: Responder, route: Route, asked: Asked, began: int) -> None:
         """Decide about a call that was read; then it is answered here, refused, or sent."""
         look = self._look(asked)
-        decided = self._decide(asked, look)
+        routed = decided = self._decide(asked, look)
+        if self.gate is not None and decided.refusal is None:
+            decided = await self.gate.downgraded(asked, decided)
         plan, body, to = self._edit(decided, asked)
         waiting: Waiting | bool = False
         if self.answers is not None:
@@ -115,12 +126,25 @@ class Pipeline:
         if is_auto(plan.call.model):
             problem = "no model could be chosen for this call; see `underspend status`"
             await refusals.not_carried(responder, 400, problem, dialect=asked.dialect)
-            self.spending.settle(plan.asked.id, 0, self.clock.now())
             return
-        entry = self._open(asked, plan, to, look)
-        passage = Passage(request, responder, route, asked, plan, entry, body, to, began, look=look)
+        admitted = Admitted(plan)
+        if self.gate is not None:
+            held = await self.gate.admitted(asked, plan, to, self._pricing(asked, look))
+            if isinstance(held, Breach):
+                await self.gate.refuse(asked, held, responder, _attempt(asked, plan, to))
+                return
+            admitted = held
+        with self.gate.released_on_failure(plan.call) if self.gate is not None else nullcontext():
+            entry = self._open(asked, admitted.plan, to, look, routed)
+        passage = Passage(request, responder, route, asked, admitted.plan, entry, body, to, began, look=look)
+        await self._sent(passage, waiting, admitted)
+
+    async def _sent(self, passage: Passage, waiting: Waiting | bool, admitted: Admitted) -> None:
+        """Send a call; its reply is kept for others, and ended at a cap, where that was asked for."""
         if isinstance(waiting, Waiting):
             passage.responder = waiting.recorder
+        if self.gate is not None:
+            self.gate.cap(passage, admitted.ends_at)
         reply = await self._forward(passage)
         if self.answers is not None and isinstance(waiting, Waiting):
             await self.answers.keep(waiting, passage, reply)
@@ -130,7 +154,7 @@ class Pipeline:
         try:
             await self.books.intend(passage.entry)
             passage.entry.overhead_us = elapsed_us() - passage.began
-            end = await self.attempts.forward(passage)
+            end = await self._attempted(passage)
         except asyncio.CancelledError:
             end = _unseen_end(passage.entry, passage.responder)
             raise
@@ -143,8 +167,18 @@ class Pipeline:
             end = replace(end, duration_us=elapsed_us() - passage.began)
             seen = partial(self.guard.watch, passage.asked) if self.guard is not None else None
             reply = self.books.settle(passage.entry, end, seen)
+            if self.limits is not None and passage.asked.login and passage.entry.tap is not None:
+                self.limits.see(passage.entry.tap.headers)
             self._learn(passage, reply)
         return reply
+
+    async def _attempted(self, passage: Passage) -> End:
+        try:
+            return await self.attempts.forward(passage)
+        except OverBudgetError as error:
+            if self.gate is None:
+                raise
+            return await self.gate.stopped(passage, error)
 
     async def _is_stopped(self, guard: Guard, asked: Asked, responder: Responder) -> bool:
         """Answer and write down a call that a rate limit or a pause stops."""
@@ -160,22 +194,19 @@ class Pipeline:
         if self.router is None or self.acting is None or not asked.followed:
             return None
         try:
-            may_act = not self._is_left_alone(asked.call)
+            case = self.cases.of(asked.call.identity)
+            may_act = case.router is State.ON and not case.is_left_alone
             return self.router.look(asked, self.acting, may_act=may_act, noted=noted)
         except Exception as error:  # noqa: BLE001  # fail open: a call is then sent as it came, or to a plain choice
             self.status.fault("router", f"{type(error).__name__}: {error}")
             return self.router.plain(asked) if asked.call.preference else None
 
     def _decide(self, asked: Asked, look: Look | None) -> Plan:
-        """Run the strategies. No other task runs between reading what is held and holding this call's worst case."""
+        """Run the strategies."""
         call = asked.call if look is None else look.call
         try:
-            wanted = {key for step in self.needy for key in step.strategy.needs(call)}
-            pricing = self._pricing(asked, look)
-            context = self._context(asked, look, pricing, wanted)
-            plan = engine.run(call, self._steps_for(call, look), context)
-            if wanted and plan.refusal is None:
-                self.spending.hold(call.id, pricing.worst_case(plan.call))
+            context = self._context(asked, look, self._pricing(asked, look))
+            plan = engine.run(call, self._steps_for(asked, look), context)
         except Exception as error:  # noqa: BLE001  # fail open: only an explicit refusal stops a call
             self.status.fault("engine", f"{type(error).__name__}: {error}")
             return Plan(asked=call, call=call)
@@ -183,16 +214,27 @@ class Pipeline:
             self.status.fault(fault.component, fault.message)
         return plan
 
-    def _context(
-        self, asked: Asked, look: Look | None, pricing: Pricing, wanted: AbstractSet[str], *, noted: bool = True
-    ) -> Context:
+    def _context(self, asked: Asked, look: Look | None, pricing: Pricing, *, noted: bool = True) -> Context:
         """What strategies may know; of the conversation nothing where nobody follows it."""
         call, acting = asked.call, self.acting if asked.followed else None
+        return self._known(call, acting, look, pricing, noted=noted)
+
+    def _context_after(self, asked: Asked, call: Call, noted: bool) -> Context:  # as Observing calls it
+        acting = self.acting if asked.talks else None
+        return self._known(call, acting, None, self.forecast, noted=noted)
+
+    def _known(  # what a context is made of
+        self,
+        call: Call,
+        acting: Acting | None,
+        look: Look | None,
+        pricing: Pricing,
+        *,
+        noted: bool,
+    ) -> Context:
         return Context(
             now=call.time,
             pricing=pricing,
-            spent={"day": self.spending.today(call.time)} if "day" in wanted else {},
-            held=self.spending.held,
             conversation=acting.conversation(call, noted=noted) if acting is not None else Conversation(),
             habits=acting.habits if acting is not None else Habits(),
             slot=look.slot if look is not None else acting.slot(call) if acting is not None else None,
@@ -216,20 +258,14 @@ class Pipeline:
 
         return Dearest(self.forecast, others)
 
-    def _is_left_alone(self, call: Call) -> bool:
-        """Whether a call is only observed: one on a subscription, unless the user said otherwise, or held out."""
-        is_on_plan = call.identity.billing is BillingMode.OAUTH and not self.act_on_subscription
-        return is_on_plan or self.holdout.holds(call.identity.session)
-
-    def _steps_for(self, call: Call, look: Look | None) -> Sequence[Step]:
-        """The strategies as they act on a call; the router decides where it looks, whatever the others may do."""
-        steps = self.steps
-        if self._is_left_alone(call):
-            is_on_plan = call.identity.billing is BillingMode.OAUTH and not self.act_on_subscription
-            steps = engine.observing(steps, limits=is_on_plan)
-        if look is None:
-            return steps
-        return (*steps[: self.place], Step(Deciding(look=look), State.ON), *steps[self.place :])
+    def _steps_for(self, asked: Asked, look: Look | None) -> Sequence[Step]:
+        """What runs before a call is sent; the router decides where it looks, whatever the others may do."""
+        case = self.cases.of(asked.call.identity)
+        if look is not None:
+            return (*case.before[: case.place], Step(Deciding(look=look), State.ON), *case.before[case.place :])
+        # At a glance nothing could be done to a turn that was not taken apart.
+        is_glanced_at = self.asking.following is not None and asked.talks and not asked.followed
+        return case.limits if is_glanced_at else case.before
 
     def _edit(self, plan: Plan, asked: Asked) -> tuple[Plan, bytes | None, Destination]:
         """The plan, the bytes it is made of (the client's own, but for the pieces a strategy changed), and where to."""
@@ -239,19 +275,24 @@ class Pipeline:
             to = self.attempts.destinations.planned(asked.call, plan.call, asked.to)
             if asked.message is None:
                 return plan, asked.body, to  # another dialect: the model is all that is set, when it is carried
-            made = anthropic_edits.edited(asked.written, [each.edit for each in plan.decisions if each.applied])
-            return (plan if self.acting is None else self.acting.measured(plan, made)), made, to
+            done = spliced(asked.written, plan)
+            if done.dropped:
+                for strategy, why in done.dropped:
+                    self.status.fault("edit", f"{strategy}: dropped: {why}")
+                plan, to = done.plan, self.attempts.destinations.planned(asked.call, done.plan.call, asked.to)
+            return (plan if self.acting is None else self.acting.measured(plan, done.body)), done.body, to
         except Exception as error:  # noqa: BLE001  # fail open: what cannot be edited is sent as it came
             self.status.fault("edit", f"{type(error).__name__}: {error}")
             return Plan(asked=plan.asked, call=plan.asked), asked.body, asked.to
 
-    def _open(self, asked: Asked, plan: Plan, to: Destination, look: Look | None) -> Entry:
+    def _open(self, asked: Asked, plan: Plan, to: Destination, look: Look | None, routed: Plan) -> Entry:
+        """The call's entry. The conversation is remembered as it was `routed`: a budget's model is for a turn alone."""
         if self.acting is not None and asked.followed:
-            self._remember(self.acting, plan, look)
+            self._remember(self.acting, routed, look)
         held_out = self.holdout.holds(plan.asked.identity.session)
         attempt = _attempt(asked, plan, to)
         entry = self.books.open(plan, prompt=asked.parts, body=asked.raw, held_out=held_out, attempt=attempt)
-        entry.followed = asked.followed
+        entry.followed, entry.talks = asked.followed, asked.talks
         entry.without = self.attempts.home_of(look, plan.asked) if plan.asked.preference else None
         return entry
 
@@ -267,12 +308,15 @@ class Pipeline:
         """Say what would be done: nothing is sent, billed or remembered."""
         look = self._look(asked, noted=False)
         call = asked.call if look is None else look.call
-        context = self._context(asked, look, self._pricing(asked, look), set(), noted=False)
+        context = self._context(asked, look, self._pricing(asked, look), noted=False)
         await telling.respond(responder, telling.dry(*router.thought(asked, look, call, context)))
 
     def _watch(self, passage: Passage, end: End) -> None:
-        """Let the router say what it would have done, now that the reply is out."""
+        """Let strategies and the router say what they would have done, now that the reply is out."""
+        self.observing.look(passage, end)
         if self.router is None or passage.look is not None or end.outcome is not Outcome.OK:
+            return
+        if self.cases.of(passage.asked.call.identity).router is State.OFF:
             return
         try:
             seen = self.router.watched(passage.asked, passage.plan, self.forecast)

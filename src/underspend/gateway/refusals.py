@@ -10,9 +10,9 @@ from underspend.core.edits import RefusalKind, Refuse
 from underspend.gateway.transport import RawHeaders, Responder
 
 _TYPES = {
-    RefusalKind.BUDGET: (403, "permission_error"),
+    RefusalKind.BUDGET: (402, "billing_error"),  # of a 403 Claude Code tells its user that it failed to authenticate
     RefusalKind.RATE_LIMIT: (429, "rate_limit_error"),
-    RefusalKind.PAUSE: (402, "billing_error"),  # of a 403 Claude Code tells its user that it failed to authenticate
+    RefusalKind.PAUSE: (402, "billing_error"),
 }
 _HEEDED_SECONDS = 60
 _MB = 1024 * 1024

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from underspend.gateway import headers, refusals
 from underspend.gateway.batches import Results, rewritten
 from underspend.gateway.books import Books
+from underspend.gateway.gating import Gate
 from underspend.gateway.identity import Identifier
 from underspend.gateway.passing import pass_on
 from underspend.gateway.routes import Route, target_of
@@ -28,9 +29,12 @@ class Relay:
     books: Books
     identifier: Identifier
     status: Status
+    gate: Gate | None = None
 
     async def handle(self, request: Request, responder: Responder, route: Route) -> None:
         """Serve one request."""
+        if self.gate is not None and await self._is_barred(self.gate, request, responder, route):
+            return
         fields = headers.forwarded(request.headers)
         body = request.chunks() if _has_body(request) else None
         try:
@@ -52,6 +56,12 @@ class Relay:
             await pass_on(reply, responder, None)
         except UpstreamCutError as error:
             self.status.fault("upstream", f"a reply broke off: {error}")
+
+    async def _is_barred(self, gate: Gate, request: Request, responder: Responder, route: Route) -> bool:
+        """Whether it was a new message batch, and a budget stood in its way."""
+        if route.endpoint != "batches" or request.method != "POST" or not route.target.rstrip("/").endswith("/batches"):
+            return False
+        return await gate.bars(self.identifier.identify(request.fields, None, route), responder)
 
 
 def _has_body(request: Request) -> bool:

@@ -126,8 +126,8 @@ class Router:
         self.strategy = step.strategy
         self.learning = learning
         self.tasks = Tasks(learning)
-        self.is_off = step.state is State.OFF
-        self.acts = step.state is State.ON and self.strategy.is_acting
+        self.is_off = step.state is State.OFF and not step.scopes
+        self.acts = step.is_on_somewhere and self.strategy.is_acting
         self._explored = Holdout(explore)
         self._refuses = refuses
         self._beginnings = Beginnings()
@@ -335,16 +335,6 @@ def weighed(strategy: AutoModel, call: Call, ctx: Context) -> tuple[Candidate, .
 def router_step(steps: Iterable[Step]) -> Step:
     """The router's strategy among all."""
     return next(step for step in steps if isinstance(step.strategy, AutoModel))
-
-
-def may_edit(steps: Iterable[Step]) -> bool:
-    """Whether a strategy may change any call, or shows what it would do: all conversations are then followed."""
-    return any(
-        step.strategy.is_acting and step.state is State.ON
-        if isinstance(step.strategy, AutoModel)
-        else step.strategy.edits and step.state is not State.OFF
-        for step in steps
-    )
 
 
 def _drawn(look: Look, routing: Routing, call: Call, ctx: Context) -> Routing:

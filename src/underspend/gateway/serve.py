@@ -21,15 +21,18 @@ from sqlalchemy import Engine
 
 from underspend.config.schema import Settings
 from underspend.core.errors import ConfigError, PortTakenError, StoreError
+from underspend.core.holds import Holds
 from underspend.core.ports import Clock
 from underspend.gateway.answering import closing
 from underspend.gateway.app import GatewayApp
 from underspend.gateway.asgi import App
 from underspend.gateway.assembly import Frame, Stores, assembled
+from underspend.gateway.budgeted import Book, keeper_of, opened_holds
 from underspend.gateway.clock import SystemClock
 from underspend.gateway.crossings import crossings_told
 from underspend.gateway.destinations import Destinations
 from underspend.gateway.guarding import Telling
+from underspend.gateway.keeping import Keeper
 from underspend.gateway.learning import learned
 from underspend.gateway.live import Live
 from underspend.gateway.memory import keep_large_blocks, settle_in
@@ -56,6 +59,7 @@ class Parts:
     live: Live
     status: Status
     settings: Settings
+    holds: Holds | None = None
 
 
 Alerts: TypeAlias = Callable[[Parts], AbstractContextManager[Telling]]
@@ -158,19 +162,27 @@ def _make(
     frame.status.ledger = ledger.health
     stack.enter_context(ledger)
     settle_interrupted(ledger, prices, frame.clock)
-    parts = _parts(engine, settings, frame)
+    holds = opened_holds(settings, frame.status, stack)
+    parts = _parts(engine, settings, frame, holds)
     frame = stack.enter_context(_with_alerts(frame, parts, alerts))
     local = dashboard(parts)
+    keeper = None
+    if holds is not None:
+        keeper = keeper_of(settings, holds, frame.status, frame.clock, Book(engine, ledger, prices), frame.on_crossing)
     learning = stack.enter_context(learned(RoutingRows(engine), settings.steps, frame.status.fault))
-    app = assembled(settings, frame, Stores(ledger, engine, learning), prices, destinations, local=local)
+    app = assembled(settings, frame, Stores(ledger, engine, learning), prices, destinations, local=local, keeper=keeper)
     stack.callback(app.stop)
-    return with_lifespan(app, lambda: _open(destinations, app))
+    return with_lifespan(app, lambda: _open(destinations, app, keeper))
 
 
 @contextlib.asynccontextmanager
-async def _open(destinations: Destinations, app: GatewayApp) -> AsyncIterator[None]:
-    """While inside, calls can be sent, and answered here."""
-    async with closing(app.answers), opened(destinations):
+async def _open(destinations: Destinations, app: GatewayApp, keeper: Keeper | None) -> AsyncIterator[None]:
+    """While inside, calls can be sent, and answered here, and their budgets are kept."""
+    async with (
+        closing(app.answers),
+        opened(destinations),
+        keeper.kept() if keeper is not None else contextlib.nullcontext(),
+    ):
         yield
 
 
@@ -186,8 +198,8 @@ def _with_alerts(frame: Frame, parts: Parts, alerts: Alerts | None) -> Iterator[
         yield replace(frame, tells=tells, on_crossing=crossings_told(tells, frame.clock))
 
 
-def _parts(engine: Engine, settings: Settings, frame: Frame) -> Parts:
-    return Parts(engine=engine, live=frame.live, status=frame.status, settings=settings)
+def _parts(engine: Engine, settings: Settings, frame: Frame, holds: Holds | None) -> Parts:
+    return Parts(engine=engine, live=frame.live, status=frame.status, settings=settings, holds=holds)
 
 
 def with_lifespan(app: App, open_parts: Callable[[], contextlib.AbstractAsyncContextManager[None]]) -> App:

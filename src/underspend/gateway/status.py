@@ -29,6 +29,7 @@ class Status:
     upstream: str = ""
     ledger: Callable[[], LedgerHealth] | None = None
     circuits: Callable[[], list[str]] | None = None
+    budgets: Callable[[], dict[str, object]] | None = None
     answers: Callable[[], dict[str, int]] | None = None
     alerts: Callable[[], dict[str, object]] | None = None
     pauses: Callable[[], list[dict[str, object]]] | None = None
@@ -73,6 +74,7 @@ class Status:
                 for (component, _), seen in sorted(self._faults.items(), key=lambda item: -item[1].last_at)
             ],
             "circuits": self.circuits() if self.circuits else [],
+            "budgets": self.budgets() if self.budgets else None,
             "answers": self.answers() if self.answers else None,
             "alerts": self.alerts() if self.alerts else None,
             "pauses": self.pauses() if self.pauses else [],

@@ -47,6 +47,7 @@ class Tap:
         self, reply: UpstreamReply, on_fault: Fault, *, keep: bool = False, billing: Billing = AT_HOME
     ) -> None:
         self.status = reply.status
+        self.headers = reply.headers
         self.request_id = first(reply.headers, b"request-id") or first(reply.headers, b"x-request-id")
         self.size = 0
         self._kept: list[bytes] | None = [] if keep else None
@@ -63,6 +64,11 @@ class Tap:
             return
         if self.stream or "json" in content_type:
             self._meter = _meter(billing, stream=self.stream)
+
+    @property
+    def seen(self) -> Usage:
+        """Tokens known so far, of a reply under way."""
+        return self._meter.seen if self._meter is not None else Usage()
 
     @property
     def body(self) -> bytes | None:

@@ -144,7 +144,8 @@ class Worlds:
 
     def _part(self, plan: Plan) -> None:
         """Simulate apart what an edit has made different."""
-        for rank in sorted({self._ranks[each.strategy] for each in plan.decisions if self._counts(each.strategy)}):
+        done = {each.strategy for each in plan.decisions if each.applied and self._counts(each.strategy)}
+        for rank in sorted(self._ranks[name] for name in done):
             at = next(n for n, world in enumerate(self._worlds) if world.first <= rank <= world.last)
             world = self._worlds[at]
             if world.first < rank:

@@ -115,8 +115,11 @@ def answered(sums: Sums) -> str:
 
 
 def edit(name: str, detail: str | None) -> str:
-    """What an edit does: in its own words where it has some ("model → claude-haiku-5-5"), else "drop blocks"."""
-    return detail or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    """What an edit does: in its own words where it has some ("model → claude-haiku-5-5"), else "drop blocks".
+
+    The text of what it changed, which may stand below them, is left out.
+    """
+    return detail.partition("\n")[0] if detail else re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def evidence_mix(sums: Sums) -> str:

@@ -20,7 +20,7 @@ from typing import Final, Protocol, Self
 from underspend.routing.beliefs import Arm
 from underspend.routing.features import LADDERS, SPACE
 
-TREES: Final = 40
+TREES: Final = 80
 _DRAWN = 5
 _LEAST = 12
 _DEEPEST = 40
@@ -155,16 +155,25 @@ def _packed(bits: bytearray) -> int:
 
 @dataclass(slots=True)
 class _Sums:
-    """Which lessons an arm has, and their weights and weighed qualities in eighths: a column for each binary digit."""
+    """Which lessons an arm has, and their weights and weighed qualities: columns, and what a bit in each counts."""
 
-    weights: list[int]
-    qualities: list[int]
+    weights: list[tuple[float, int]]
+    qualities: list[tuple[float, int]]
+
+    @classmethod
+    def packed(cls, planes: Sequence[bytearray]) -> Self:
+        """Of weights and qualities in eighths, a column for each binary digit; empty ones are left out."""
+        digits = [((1 << at % _PLANES) / _UNIT, _packed(plane)) for at, plane in enumerate(planes)]
+        return cls([one for one in digits[:_PLANES] if one[1]], [one for one in digits[_PLANES:] if one[1]])
 
     def of(self, mask: int) -> tuple[float, float]:
         """The weight of the lessons in a mask, and the sum of their qualities."""
-        weight = sum([(mask & bits).bit_count() << place for place, bits in enumerate(self.weights) if bits])
-        quality = sum([(mask & bits).bit_count() << place for place, bits in enumerate(self.qualities) if bits])
-        return weight / _UNIT, quality / _UNIT
+        weight = quality = 0.0
+        for worth, bits in self.weights:
+            weight += worth * (mask & bits).bit_count()
+        for worth, bits in self.qualities:
+            quality += worth * (mask & bits).bit_count()
+        return weight, quality
 
 
 class _Columns:
@@ -188,9 +197,7 @@ class _Columns:
                     plane[byte] |= bit
         self.all = (1 << len(lessons)) - 1
         self.bits = {key: _packed(column) for key, column in columns.items()}
-        self.sums = [
-            _Sums([*map(_packed, planes[:_PLANES])], [*map(_packed, planes[_PLANES:])]) for planes in sums.values()
-        ]
+        self.sums = [_Sums.packed(planes) for planes in sums.values()]
         groups: dict[int, list[int]] = {}
         for key in sorted(self.bits):
             groups.setdefault(_SCALES.get(key, -key), []).append(key)
@@ -203,7 +210,6 @@ class _Growth:
     def __init__(self, columns: _Columns, chance: random.Random) -> None:
         self._columns = columns
         self._chance = chance
-        self._scales = columns.scales[:]
         self._keys = array("i")
         self._other = array("i")
         self._values = array("f")
@@ -212,17 +218,18 @@ class _Growth:
         """The tree of all lessons."""
         columns = self._columns
         sums = [arm.of(columns.all) for arm in columns.sums]
-        self._grow(columns.all, [quality / weight if weight else 0.5 for weight, quality in sums], 0)
+        self._grow(columns.all, [quality / weight if weight else 0.5 for weight, quality in sums], columns.scales, 0)
         return Tree(self._keys, self._other, self._values)
 
-    def _grow(self, mask: int, above: Sequence[float], depth: int) -> None:
+    def _grow(self, mask: int, above: Sequence[float], scales: Sequence[list[int]], depth: int) -> None:
         """Add what becomes of some lessons: a leaf, or a branch and what follows on both sides."""
         sums = [arm.of(mask) for arm in self._columns.sums]
         here = [
             (quality + _LEANS_ON_ABOVE * rate) / (weight + _LEANS_ON_ABOVE)
             for (weight, quality), rate in zip(sums, above, strict=True)
         ]
-        best = self._best(mask, sums) if depth < _DEEPEST else None
+        left = list(scales)
+        best = self._best(mask, sums, left) if depth < _DEEPEST else None
         place = len(self._keys)
         if best is None:
             self._keys.append(_LEAF)
@@ -232,31 +239,44 @@ class _Growth:
         key, passed = best
         self._keys.append(key)
         self._other.append(0)
-        self._grow(passed, here, depth + 1)
+        self._grow(passed, here, left, depth + 1)
         self._other[place] = len(self._keys)
-        self._grow(mask & ~passed, here, depth + 1)
+        self._grow(mask & ~passed, here, left, depth + 1)
 
-    def _best(self, mask: int, sums: Sequence[tuple[float, float]]) -> tuple[int, int] | None:
-        """The best of the steps drawn, and the lessons that pass it; None where no step parts the lessons."""
+    def _best(self, mask: int, sums: Sequence[tuple[float, float]], scales: list[list[int]]) -> tuple[int, int] | None:
+        """The best of the steps drawn, and the lessons that pass it; None where no step parts the lessons.
+
+        Steps found not to part them are taken out of `scales`: they part no smaller number of them either.
+        """
         size = mask.bit_count()
         if size < 2 * _LEAST:
             return None
-        self._chance.shuffle(self._scales)
         found: tuple[float, int, int] | None = None
-        drawn = 0
-        for steps in self._scales:
-            parts = [(key, mask & self._columns.bits[key]) for key in steps]
-            parts = [(key, passed) for key, passed in parts if _LEAST <= passed.bit_count() <= size - _LEAST]
-            if not parts:
+        drawn, left = 0, len(scales)
+        while drawn < _DRAWN and left:
+            at, left = int(self._chance.random() * left), left - 1
+            scales[at], scales[left] = scales[left], scales[at]
+            steps = scales[left] = scales[left][:]
+            passed = self._part(mask, size, steps)
+            if not passed:
                 continue
-            key, passed = parts[int(self._chance.random() * len(parts))]
             gain = self._gain(passed, sums)
             if found is None or gain > found[0]:
-                found = gain, key, passed
+                found = gain, steps[-1], passed
             drawn += 1
-            if drawn == _DRAWN:
-                break
+        scales[:] = filter(None, scales)
         return found and found[1:]
+
+    def _part(self, mask: int, size: int, steps: list[int]) -> int:
+        """The lessons that pass one of the steps that leave enough on both sides, which is put last; 0 without one."""
+        while steps:
+            at = int(self._chance.random() * len(steps))
+            steps[at], steps[-1] = steps[-1], steps[at]
+            passed = mask & self._columns.bits[steps[-1]]
+            if _LEAST <= passed.bit_count() <= size - _LEAST:
+                return passed
+            steps.pop()
+        return 0
 
     def _gain(self, passed: int, sums: Sequence[tuple[float, float]]) -> float:
         """By how much the squared errors of all arms fall where lessons are parted like this."""

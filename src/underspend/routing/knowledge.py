@@ -33,9 +33,11 @@ results were drawn for. A class beyond is counted under its coarse one; the arm 
 
 _AGAIN = 3
 _HALF_TRUSTED_AT = 100.0
+_MOST_TRUST = 0.7
 _PATIENCE = 240
+_ENOUGH_TO_ORDER = 100.0
 _HELD = 0.25
-_DOLLARS_COUNT = 0.15
+_DOLLARS_COUNT = 0.25
 _APART: Final = "*"  # no class: the contest of what tells arms apart against nothing at all
 _MULTIPLIER, _INCREMENT, _MODULUS = 6_364_136_223_846_793_005, 1_442_695_040_888_963_407, 1 << 64
 _HIGH_BITS = 33
@@ -90,17 +92,18 @@ class Knowledge:
         return self._gain(self._known(task), features, arm, instead_of) if self._tells_arms_apart() else 0.0
 
     def worth(self, task: str, features: tuple[int, ...], arm: Arm, instead_of: Arm) -> float:
-        """The score less what the arm costs more: by this, tasks are served first that gain most for their dollars.
+        """In which order tasks are best given to `arm`: the score of those that pay for it; below 0, those that do not.
 
-        A dollar counts as 15 % of what it gains on the average task, so that a task that gains much less per dollar
-        than that comes last. It is the score where costs are unknown, or do not tell tasks apart.
+        A task pays whose score is at least what it costs more, where a dollar counts as a quarter of what it gains on
+        the average task. Those that do not pay are ordered by what is missing. It is the score where costs are unknown.
         """
         score = self.score(task, features, arm, instead_of)
         gain = self.statistics.rate(EVERYTHING, arm) - self.statistics.rate(EVERYTHING, instead_of)
         more, more_on_average = self._costs_more(task, arm, instead_of), self._costs_more(EVERYTHING, arm, instead_of)
         if more is None or not more_on_average or gain <= 0 or not self._tells_arms_apart():
             return score
-        return score - _DOLLARS_COUNT * gain * more / more_on_average
+        short = score - _DOLLARS_COUNT * gain * more / more_on_average
+        return score if short >= 0 else short
 
     def certificate(self, task: str, features: tuple[int, ...], arm: Arm, instead_of: Arm) -> Certificate:
         """How it stands with routing this very task: a certified class does not cover tasks below its threshold."""
@@ -165,7 +168,13 @@ class Knowledge:
 
     def _gain(self, task: str, features: tuple[int, ...], arm: Arm, instead_of: Arm) -> float:
         """The score without a look at the evidence for it, so that certificates never change their measure."""
-        ours, theirs = self._qualities(task, features, (arm, instead_of))
+        arms = (arm, instead_of)
+        contest = self.contests.get(task)
+        won = contest is not None and contest.won
+        if not won and min(self.statistics.results(task, one) for one in arms) < _ENOUGH_TO_ORDER:
+            return self.statistics.gain(task, arm, instead_of)
+        rates = [self.statistics.rate(task, one) for one in arms]
+        ours, theirs = self._by_features(task, features, arms, rates, linear=won)
         return ours - theirs
 
     def _qualities(self, task: str, features: tuple[int, ...], arms: tuple[Arm, ...]) -> list[float]:
@@ -176,14 +185,17 @@ class Knowledge:
             return rates
         return self._by_features(task, features, arms, rates)
 
-    def _by_features(self, task: str, features: Sequence[int], arms: Sequence[Arm], rates: list[float]) -> list[float]:
+    def _by_features(
+        self, task: str, features: Sequence[int], arms: Sequence[Arm], rates: list[float], *, linear: bool = True
+    ) -> list[float]:
         """By both models of the features: the forest has the more say the more results an arm has in the class."""
         shown = self._show(task, features)
+        adds = shown.adds if linear else 0.0
         found = []
         for arm, rate in zip(arms, rates, strict=True):
-            quality = chance(log_odds(rate) + shown.adds)
+            quality = chance(log_odds(rate) + adds)
             results = self.statistics.results(task, arm)
-            trust = results**2 / (results**2 + _HALF_TRUSTED_AT**2)
+            trust = min(_MOST_TRUST, results**2 / (results**2 + _HALF_TRUSTED_AT**2))
             found.append(quality + trust * (shown.grown.get(arm, quality) - quality))
         return found
 

@@ -25,7 +25,7 @@ from underspend.routing.forest import Forest
 
 _RATE = 0.05
 _HOLD = 23.0  # 1/rate plus the strength of the hold towards zero, 3
-_SHAPE = 0.15
+_SHAPE = 0.1
 _WORDS = 1.0
 _MIX = 40_503
 _HALF = SPACE // 2 - 1

@@ -25,6 +25,8 @@ _LEANS_ON_COARSE = 4.0
 _LEANS_ON_ALL = 4.0
 _NINETY_PERCENT = 1.2816
 _WIDEST = 4.0
+_BEYOND_CHANCE = 1.0
+_MANY_RESULTS = 200.0
 
 
 @cache
@@ -98,13 +100,41 @@ class Statistics:
 
     def rate(self, task: str, arm: Arm) -> float:
         """The expected quality of an arm in a class, strictly between 0 and 1."""
+        return self._rates(task, arm)[-1]
+
+    def _rates(self, task: str, arm: Arm) -> tuple[float, float, float]:
+        """The expected quality over all, in the coarse class and in the class."""
         supposed, worth = prior(arm.model, task)
         every = self.tallies.get((EVERYTHING, arm), _NONE)
         rough = self.tallies.get((_level(task), arm), _NONE)
         fine = self.tallies.get((task, arm), _NONE)
-        rate = (every.quality + worth * supposed) / (every.weight + worth)
-        rate = (rough.quality + _LEANS_ON_ALL * rate) / (rough.weight + _LEANS_ON_ALL)
-        return (fine.quality + _LEANS_ON_COARSE * rate) / (fine.weight + _LEANS_ON_COARSE)
+        over_all = (every.quality + worth * supposed) / (every.weight + worth)
+        coarsely = (rough.quality + _LEANS_ON_ALL * over_all) / (rough.weight + _LEANS_ON_ALL)
+        return over_all, coarsely, (fine.quality + _LEANS_ON_COARSE * coarsely) / (fine.weight + _LEANS_ON_COARSE)
+
+    def gain(self, task: str, arm: Arm, instead_of: Arm) -> float:
+        """By how much more of a class `arm` does, as far as results tell classes apart.
+
+        Where it is not beyond chance of what its coarse class gains, of which there are many results, it is that, and
+        likewise above it: which of two classes gains more is not told by luck. With few results luck is all there is.
+        """
+        above, found = EVERYTHING, self._gain_at(EVERYTHING, task, arm, instead_of)[0]
+        for level in (_level(task), task):
+            here, error = self._gain_at(level, task, arm, instead_of)
+            many = min(self.results(above, one) for one in (arm, instead_of)) >= _MANY_RESULTS
+            if not many or abs(here - found) > _BEYOND_CHANCE * error:
+                above, found = level, here
+        return found
+
+    def _gain_at(self, level: str, task: str, arm: Arm, instead_of: Arm) -> tuple[float, float]:
+        """The gain at a level, leaning on those above it, and the standard error of its own results."""
+        gain = square = 0.0
+        for one, sign in ((arm, 1), (instead_of, -1)):
+            rates = self._rates(task, one)
+            rate = rates[(EVERYTHING, _level(task), task).index(level)]
+            gain += sign * rate
+            square += rate * (1 - rate) / max(1.0, self.tallies.get((level, one), _NONE).weight)
+        return gain, sqrt(square)
 
     def results(self, task: str, arm: Arm) -> float:
         """How many results of an arm stand behind a class, by their weights."""

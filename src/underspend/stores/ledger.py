@@ -129,12 +129,31 @@ class SqlLedger:
             return [dict(row) for row in found]
         return []
 
-    def has_kept_edits(self, since: int) -> bool:
-        """Whether any edit was kept at or after an instant (µs since the epoch); a router's slots are none."""
+    def kept_conversations(self, since: int) -> set[str]:
+        """The conversations of which edits were kept at or after an instant (µs since the epoch), up to 50,000.
+
+        A router's slots are no edits, nor is how a conversation was cached.
+        """
         table = schema.kept_edits
-        found = select(table.c.block).where(table.c.kept_at >= since, table.c.block != "slot").limit(1)
+        is_edit = table.c.block.not_in(("slot", "cache"))
+        found = select(table.c.conversation).distinct().where(table.c.kept_at >= since, is_edit).limit(50_000)
         with self._engine.connect() as connection:
-            return connection.execute(found).first() is not None
+            return set(connection.execute(found).scalars())
+
+    def calls_of(self, session: str, agent: str) -> list[Row]:
+        """When the last 1,000 calls of a session's agent (or role) began and what they cost, oldest first."""
+        calls = schema.calls
+        query = (
+            select(calls.c.started_at, calls.c.cost_pico, calls.c.without_us_pico)
+            .where(calls.c.session == session[:128], func.coalesce(calls.c.agent, calls.c.role) == agent[:64])
+            .where(calls.c.endpoint == "messages", calls.c.state == "settled", calls.c.attempt_of.is_(None))
+            .order_by(calls.c.started_at.desc())
+            .limit(1_000)
+        )
+        with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection:
+            found: list[Row] = [dict(row) for row in connection.execute(query).mappings()]
+            return found[::-1]
+        return []
 
     def spent_since(self, start: int) -> Money:
         """The sum of all bills of calls that began at or after `start` (microseconds since the epoch)."""

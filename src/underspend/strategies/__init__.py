@@ -8,7 +8,6 @@ To add one, write `strategies/<name>.py`, put its class here, and give it a test
 
 from underspend.core.strategy import Strategy
 from underspend.strategies.auto_model import AutoModel
-from underspend.strategies.budget import Budget
 from underspend.strategies.cache_breakpoints import CacheBreakpoints
 from underspend.strategies.cache_ttl import CacheTtl
 from underspend.strategies.cap_output import CapOutput
@@ -36,5 +35,4 @@ BUILTIN: tuple[type[Strategy], ...] = (
     TrimHistory,
     CacheBreakpoints,
     CacheTtl,
-    Budget,
 )

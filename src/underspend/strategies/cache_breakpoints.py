@@ -11,9 +11,11 @@ from underspend.core.call import Block, Call, Role, Section
 from underspend.core.context import Context
 from underspend.core.edits import Edit, SetBreakpoint
 from underspend.core.foresight import Chance, new_from
-from underspend.core.strategy import Strategy
+from underspend.core.glance import Glance
+from underspend.core.strategy import State, Strategy
 from underspend.promptcache.cache import LIFETIMES
 from underspend.promptcache.prompt import MOST_BREAKPOINTS, SHORT
+from underspend.tokens.estimate import tokens_in
 
 _LOOKBACK = 20
 _EVEN = Chance(1, 2)
@@ -33,16 +35,32 @@ class CacheBreakpoints(Strategy):
 
     name: ClassVar[str] = "cache_breakpoints"
     keeps_meaning: ClassVar[bool] = True
+    default_state: ClassVar[State] = State.ON
+
+    def may_act_on(self, glance: Glance) -> bool:
+        """Where many blocks came in at once, or where nothing is marked and there is enough that could be cached."""
+        call = glance.call
+        if call.automatic or call.identity.role is Role.SIDE:
+            return False
+        if glance.has_breakpoints:
+            return glance.came_in >= _LOOKBACK
+        is_first = glance.begins or glance.calls == 0
+        if is_first and len(glance.habits().lengths.get(call.identity.role, ())) < _PRIOR_CONVERSATIONS:
+            return False
+        # Blocks are counted at 3.5 bytes to a token, whatever the model makes of them: the body is no less than they.
+        return tokens_in(call.size) >= glance.pricing.cache_minimum(call.model)
 
     def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:
         """New breakpoints, in order, never more than four with the client's own."""
         if not call.blocks or call.automatic or call.endpoint != "messages" or call.identity.role is Role.SIDE:
             return
+        minimum = ctx.pricing.cache_minimum(call.model)
+        if not minimum:
+            return  # only Claude reads breakpoints
         marks = [at for at, block in enumerate(call.blocks) if block.breakpoint]
         if marks:
             yield from _bridge(call.blocks, marks)
         elif _goes_on(call, ctx):
-            minimum = ctx.pricing.cache_minimum(call.model)
             for at in _places(call.blocks, minimum):
                 yield SetBreakpoint(at, SHORT, why="the client caches nothing, and such calls go on within minutes")
 
@@ -77,6 +95,8 @@ def _goes_on(call: Call, ctx: Context) -> bool:
     if rates is None:
         return False
     talk, role = ctx.conversation, call.identity.role
+    if talk.marked and not talk.calls:
+        return True  # nothing but that is known since a restart: what was written then is read
     lengths = ctx.habits.lengths.get(role, ())
     if not talk.calls and len(lengths) < _PRIOR_CONVERSATIONS:
         return False

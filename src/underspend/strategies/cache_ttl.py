@@ -12,9 +12,10 @@ from underspend.core.call import THINKING, Block, Call, Role, Section
 from underspend.core.context import Context
 from underspend.core.edits import Edit, SetBreakpoint
 from underspend.core.foresight import Chance, can_bear, new_from
+from underspend.core.glance import Glance
 from underspend.core.money import Money
 from underspend.core.ports import Rates
-from underspend.core.strategy import Strategy
+from underspend.core.strategy import State, Strategy
 from underspend.promptcache.cache import LIFETIMES
 from underspend.promptcache.prompt import LONG, MOST_BREAKPOINTS, SHORT
 
@@ -47,7 +48,17 @@ class CacheTtl(Strategy):
 
     name: ClassVar[str] = "cache_ttl"
     keeps_meaning: ClassVar[bool] = True
+    default_state: ClassVar[State] = State.ON
     pauses: int = 2
+
+    def may_act_on(self, glance: Glance) -> bool:
+        """Only where an hour is asked for, or lives on from before, or a pause of over five minutes was seen."""
+        call = glance.call
+        if not glance.has_breakpoints or call.automatic or call.identity.role is Role.SIDE:
+            return False
+        if glance.asks_for_an_hour or (glance.calls is None and not glance.begins):
+            return True
+        return glance.long_tokens > 0 or glance.longest_pause >= LIFETIMES[SHORT]
 
     def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:
         """The lifetime that costs less on average, on the last breakpoint and on those that must not ask for less."""
@@ -55,6 +66,8 @@ class CacheTtl(Strategy):
         rates = ctx.rates(call)
         if not marks or rates is None or call.automatic or call.identity.role is Role.SIDE:
             return
+        if not ctx.pricing.cache_minimum(call.model):
+            return  # only Claude reads breakpoints
         asked = call.blocks[marks[-1]].breakpoint or SHORT
         wanted = self._lifetime(call, marks, ctx, rates)
         if _has_paused(ctx):

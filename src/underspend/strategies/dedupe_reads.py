@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from underspend.core.call import Block, Call, Verb
+from underspend.core.call import Block, Call, Role, Verb
 from underspend.core.context import Context
 from underspend.core.edits import Edit, ReplaceContent
 from underspend.core.foresight import new_from
@@ -27,6 +27,8 @@ class DedupeReads(Strategy):
 
     def decide(self, call: Call, ctx: Context) -> Iterable[Edit]:
         """A pointer in place of each such result that is not cached yet."""
+        if call.identity.role is Role.SIDE:
+            return
         start = 0 if ctx.conversation.is_cold else new_from(call.blocks)
         if not any(self._is_read(block) for block in call.blocks[start:]):
             return

@@ -41,7 +41,9 @@ class ThinkingEffort(Strategy):
         if call.effort not in _ORDER or _ORDER.index(call.effort) <= _ORDER.index(self.effort):
             return
         talk = ctx.conversation
-        if talk.calls and not talk.is_cold:
+        # A conversation that was forked from another, or is older than what is known of it, has begun all the same.
+        has_begun = talk.calls > 0 or any(block.role == "assistant" for block in call.blocks)
+        if has_begun and not talk.is_cold:
             if talk.effort == self.effort:
                 yield SetEffort(self.effort, why="this conversation's cache is kept under that effort")
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from underspend.core.errors import NotFoundError
+from underspend.reports.budgets import budgets_shape
 from underspend.reports.explain import explain
 from underspend.reports.recent import recent
 from underspend.reports.routes import routes, routes_shape
@@ -13,6 +14,7 @@ from underspend.reports.spend import By, spend
 from underspend.reports.top import costliest_calls, costliest_sessions
 from underspend.web.http import Request, Response, json
 from underspend.web.site import BadQueryError, Site, filter_of, limit_of
+from underspend.web.standings import standings
 
 _CALLS = 50
 _TOP = 10
@@ -69,4 +71,10 @@ async def routing(site: Site, _: Request) -> Response:
     return json(dumps(routes_shape(await site.read(routes, site.settings.steps))))
 
 
-_HANDLERS = {"status": status, "spend": spending, "calls": latest, "top": top, "routes": routing}
+async def budgets(site: Site, _: Request) -> Response:
+    """How budgets stand."""
+    rows, problem = await standings(site)
+    return json(dumps({**budgets_shape(rows), "problem": problem or None}))
+
+
+_HANDLERS = {"status": status, "spend": spending, "calls": latest, "top": top, "routes": routing, "budgets": budgets}

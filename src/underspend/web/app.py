@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from underspend.config import Settings
 from underspend.core.errors import NotFoundError
+from underspend.core.holds import Holds
 from underspend.web.http import ROOT, Application, Receive, Request, Response, Scope, Send, respond, text
 from underspend.web.site import BadQueryError, Feed, Health, Site
 
@@ -20,15 +21,22 @@ _NOT_FOUND = 404
 _API = f"{ROOT}api/"
 
 
-def create(
-    *, engine: Engine, live: Feed, status: Health, settings: Settings, now: Callable[[], int] | None = None
+def create(  # noqa: PLR0913  # what the pages show
+    *,
+    engine: Engine,
+    live: Feed,
+    status: Health,
+    settings: Settings,
+    now: Callable[[], int] | None = None,
+    holds: Holds | None = None,
 ) -> Application:
     """The dashboard as a bare ASGI application for paths that begin with `/_/`.
 
-    `now` gives microseconds since the epoch; the machine's clock without it. Cheap to call: templates, charts and
-    reports are imported when the first page is asked for, and the database is read in threads only.
+    `now` gives microseconds since the epoch; the machine's clock without it. `holds` is where budgets are counted.
+    Cheap to call: templates, charts and reports are imported when the first page is asked for, and the database is read
+    in threads only.
     """
-    site = Site(engine=engine, live=live, status=status, settings=settings, now=now or _machine_time)
+    site = Site(engine=engine, live=live, status=status, settings=settings, now=now or _machine_time, holds=holds)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

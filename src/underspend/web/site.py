@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from underspend.config import Settings
+from underspend.core.holds import Holds
 from underspend.reports.filters import Filter
 from underspend.reports.periods import parse, zone
 from underspend.web.address import base_url
@@ -43,13 +44,14 @@ class BadQueryError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The ledger, the running gateway and the present (µs since the epoch)."""
+    """The ledger, the running gateway, the store of its budgets and the present (µs since the epoch)."""
 
     engine: Engine
     live: Feed
     status: Health
     settings: Settings
     now: Callable[[], int]
+    holds: Holds | None = None
 
     @property
     def tz(self) -> ZoneInfo | None:

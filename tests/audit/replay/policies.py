@@ -12,6 +12,17 @@ from underspend.core.strategy import State, Strategy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limit(Strategy):
+    """Refuses, and never changes a call: it is not replayed."""
+
+    name: ClassVar[str] = "limit"
+    edits: ClassVar[bool] = False
+
+    def decide(self, call, ctx):
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Nothing(Strategy):
     name: ClassVar[str] = "nothing"
 

@@ -2,7 +2,7 @@
 
 from audit.calls_in_a_row import STEADY, line, loop
 from audit.histories import history
-from audit.replay.policies import Lifetime, Nothing, Trim, on, reads
+from audit.replay.policies import Lifetime, Limit, Nothing, Trim, on, reads
 from underspend.audit.replay.traffic import traffic
 from underspend.audit.whatif import Replays, outcome
 from underspend.audit.whatif_findings import findings
@@ -10,14 +10,13 @@ from underspend.audit.whatif_policy import Policy
 from underspend.core.engine import Step
 from underspend.core.strategy import State
 from underspend.reports.whatif.result import WhatIf
-from underspend.strategies.budget import Budget
 
 
 def made_of(*steps, tried=True):
     first = line(*reads(30_000, 100, 100), project="shop", session="s-1")
     second = line(*loop(*STEADY, (3, 16_700, 0, 0, 50), name="o"), project="blog<b>", session="s-2")
     replays = Replays(traffic(history(first, second)))
-    steps = (*steps, Step(Budget(), State.ON))
+    steps = (*steps, Step(Limit(), State.ON))
     result = outcome(replays, steps, others=tried)
     found = findings(replays, result, steps) if tried else []
     return WhatIf(policy=Policy(steps=steps, said={}), outcome=result, findings=found, tried=tried)

@@ -45,7 +45,7 @@ def test_the_verdict_counts_sessions_that_were_hurt():
 def test_notes_say_what_is_taken_for_granted_and_what_is_left_out():
     said = " ".join(sections.notes(idle()))
     assert "found nothing to do: nothing." in said
-    assert "only refuse calls: budget." in said
+    assert "only refuse calls: limit." in said
     assert "add --each" in said
     assert "on a subscription they are only an equivalent" in said
     outcome = replace(better().outcome, faults={"trim": {"KeyError: 3": 2}}, unpriced={"claude-x": 4})

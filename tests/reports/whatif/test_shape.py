@@ -28,7 +28,7 @@ def test_it_holds_all_there_is_to_know():
     assert [part["state"] for part in found["others"]] == ["off"]
     assert found["worst_sessions"][0]["name"] == "s-2"
     assert (found["sessions"], found["sessions_dearer"], found["sessions_out_of_bounds"]) == (2, 1, 1)
-    assert found["not_replayed"] == ["budget"]
+    assert found["not_replayed"] == ["limit"]
     assert found["assumptions"][0]["source"] is None
     assert found["config"].startswith("[strategies.lifetime]")
     assert {each["id"] for each in shape(better())["findings"]} == {each.id for each in better().findings}

@@ -13,11 +13,14 @@ from underspend.stores.holds.sqlite import SqliteHolds
 
 
 def test_a_url_names_the_store(tmp_path: Path, server: Server) -> None:
-    for url, kind in (("", SqliteHolds), ("memory:", MemoryHolds), (server.url, RedisHolds)):
+    shared = f"sqlite:///{tmp_path / 'shared.db'}"
+    kinds = {"": SqliteHolds, shared: SqliteHolds, "memory:": MemoryHolds, server.url: RedisHolds}
+    for url, kind in kinds.items():
         holds = open_holds(url, tmp_path)
         assert type(holds) is kind
         holds.close()
     assert (tmp_path / FILE).is_file()
+    assert (tmp_path / "shared.db").is_file()
 
 
 def test_another_url_is_an_error_that_does_not_tell_its_secrets(tmp_path: Path) -> None:

@@ -144,3 +144,34 @@ def test_a_call_of_a_store_that_was_emptied_is_booked_under_its_claims() -> None
         assert used(holds) == (30, 0)
 
     asyncio.run(run())
+
+
+def test_the_ends_under_way_can_be_waited_for(tmp_path: Path) -> None:
+    async def run() -> None:
+        holds = OffLoop(SqliteHolds(tmp_path / "h.db"), clock=Time(), hold_for=1_000)
+        holds.holds.restore("b|", (), now=0)
+        await holds.drained()
+        await holds.ended("none")
+        for name in ("c1", "c2"):
+            assert isinstance(await holds.reserve(name, (CLAIM,), 50), Reserved)
+        holds.settle("c1", 10)
+        await holds.ended("c1")
+        assert used(holds) == (10, 50)
+        holds.release("c2")
+        await holds.drained()
+        assert (used(holds), holds.late) == ((10, 0), 0)
+        assert await holds.in_thread(lambda: holds.holds.accounts("b|")) == ("b|",)
+        await holds.close()
+
+    asyncio.run(run())
+
+
+def test_a_call_without_a_hold_is_booked_under_what_it_was_said_to_claim() -> None:
+    async def run() -> None:
+        holds = OffLoop(MemoryHolds(), clock=Time(), hold_for=1_000)
+        holds.holds.restore("b|", (), now=0)
+        holds.track("c1", (CLAIM,))
+        holds.settle("c1", 10)
+        assert used(holds) == (10, 0)
+
+    asyncio.run(run())

@@ -21,8 +21,8 @@ from underspend.audit.replay.undisturbed import undisturbed
 from underspend.core.call import Call
 from underspend.core.context import Context
 from underspend.core.edits import DropMessages, ReplaceContent, SetModel, ShortenContent, alters_meaning
+from underspend.core.engine import Scoped, run
 from underspend.core.engine import Step as PolicyStep
-from underspend.core.engine import run
 from underspend.core.money import Money, scale
 from underspend.core.past import Past
 from underspend.core.plan import Plan
@@ -94,7 +94,7 @@ class _World:
     """The edited world: one cache, one past, many conversations."""
 
     def __init__(self, traffic: Traffic, steps: Sequence[PolicyStep], outcomes: Outcomes | None = None) -> None:
-        self._traffic, self._steps, self._outcomes = traffic, tuple(steps), outcomes
+        self._traffic, self._steps, self._outcomes = traffic, Scoped(steps), outcomes
         self._cache, self._names, self._past = Cache(), Names(), Past()
         self._talks: dict[int, Talk] = {}
         self._pricing, self._beginnings = Forecast(traffic.prices), Beginnings()
@@ -121,7 +121,7 @@ class _World:
             beside=self._beginnings.beside(call),
             knowing=knowing,
         )
-        plan = run(call, self._steps, context)
+        plan = run(call, self._steps.of(call.identity), context)
         if plan.faults:
             self._note_faults(plan)
         cost = self._outcome(asked, talk, plan)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from underspend.core.holds import Answer, Claim, Holds, HoldsError, Reserved, Standing
@@ -31,6 +31,7 @@ class OffLoop:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="holds") if holds.waits else None
         self._under_way: dict[str, tuple[Money, tuple[Claim, ...]]] = {}
         self._late: dict[str, Money | None] = {}
+        self._ending: dict[str, Future[None]] = {}
 
     @property
     def late(self) -> int:
@@ -62,6 +63,25 @@ class OffLoop:
         if isinstance(answer, Reserved):
             self._under_way[call] = (amount, tuple(claims))
         return answer
+
+    def track(self, call: str, claims: Sequence[Claim]) -> None:
+        """A call that goes on without a hold: what it costs is booked under these claims when it is settled."""
+        self._under_way[call] = (0, tuple(claims))
+
+    async def ended(self, call: str) -> None:
+        """Wait until the store was told of a call's end; at once where it was."""
+        ending = self._ending.get(call)
+        if ending is not None:
+            await asyncio.wait([asyncio.wrap_future(ending)])
+
+    async def drained(self) -> None:
+        """Wait until the store was told of every end so far."""
+        if ending := [asyncio.wrap_future(each) for each in list(self._ending.values())]:
+            await asyncio.wait(ending)
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Ask the store something else (`work` uses `holds`), where it may wait."""
+        return await self._ask(work)
 
     async def standings(self, claims: Sequence[Claim]) -> tuple[Standing, ...]:
         """As `Holds.standings`."""
@@ -102,7 +122,8 @@ class OffLoop:
             self._tell(call, amount)
             return
         with contextlib.suppress(RuntimeError):  # the pool is closed: the hold expires, and the ledger has the amount
-            self._pool.submit(self._tell, call, amount)
+            self._ending[call] = ending = self._pool.submit(self._tell, call, amount)
+            ending.add_done_callback(lambda _: self._ending.pop(call, None))
 
     def _tell(self, call: str, amount: Money | None) -> None:
         claims = self._under_way.get(call, (0, ()))[1]

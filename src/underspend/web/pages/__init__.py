@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from underspend.core.errors import NotFoundError
 from underspend.web.http import Request, Response
+from underspend.web.pages.budgets import budgets_page
 from underspend.web.pages.call import call_page
 from underspend.web.pages.overview import overview_page
 from underspend.web.pages.routes import routes_page
@@ -28,6 +29,8 @@ def handler(name: str) -> Callable[[Site, Request], Awaitable[Response]]:
         return _static
     if name == "routes":
         return routes_page
+    if name == "budgets":
+        return budgets_page
     for beginning, page in PAGES:
         if name.startswith(beginning) and name != beginning:
             return page

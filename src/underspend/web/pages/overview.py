@@ -23,6 +23,7 @@ from underspend.web.charts.lane_bar import lane_bar
 from underspend.web.charts.lane_stack import Column, lane_stack
 from underspend.web.http import Request, Response
 from underspend.web.pages import alerts
+from underspend.web.pages.budgets import cards
 from underspend.web.pages.rows import call_row
 from underspend.web.site import Site, filter_of
 from underspend.web.templating import render
@@ -61,6 +62,7 @@ async def overview_page(site: Site, request: Request) -> Response:
         "alerts": alerts.told(status, site),
         **_window(found, links, today),
         "calls": [call_row(call, site) for call in found.latest],
+        "budgets": await cards(site),
     }
     return render("overview.html", context)
 
