@@ -5,7 +5,7 @@ from underspend.core.usage import Lane
 
 def gains(replay, *events):
     timeline = line(*events)
-    return [(swing.reply.message_id, swing.lane, swing.gain) for swing in replay(timeline, around(history(timeline)))]
+    return [(message, lane, gain) for message, lane, gain, _ in replay(timeline, around(history(timeline)))]
 
 
 def at(minutes):

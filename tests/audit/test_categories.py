@@ -12,11 +12,11 @@ from underspend.audit.categories import (
     kind_of,
     kind_of_command,
     kinds,
+    move_resent,
     resent,
 )
-from underspend.audit.totals import total
+from underspend.audit.totals import Totals, nothing, total
 from underspend.core.history import Mark, MarkKind, Place
-from underspend.core.usage import Lane
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,16 @@ def test_what_was_in_the_prompt_before_is_overhead_until_a_compaction():
         reply("c", START + 3, (0, 50, 0, 0, 1)),
     )
     billed = {each.reply.message_id: each for each in price(history(made))}
-    found = resent([made], billed)
-    assert found.keys() == {"b"}
-    assert [(lane, tokens) for lane, tokens, _ in found["b"]] == [(Lane.CACHE_READ, 90), (Lane.CACHE_WRITE_5M, 10)]
+    ((each, before),) = resent([made], billed)
+    assert (each.reply.message_id, before) == ("b", 100)
+    row = nothing()
+    move_resent(each, before, row)
+    moved = Totals.of(row)
+    assert {lane: tokens for lane, tokens in moved.tokens.items() if tokens} == {
+        "cache_read": 90,
+        "cache_write_5m": 10,
+    }
+    assert moved.cost == sum(moved.lanes.values()) > 0
 
 
 def test_edits_are_edits():

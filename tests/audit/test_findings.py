@@ -126,3 +126,26 @@ def test_a_month_is_thirty_days_of_the_period_or_the_working_days_of_a_short_one
     assert Pace(active=30, span=60).month_days == 15
     assert Pace(active=2, span=2).per_month(100) == 1100
     assert Pace(active=0, span=0).per_month(100) == 0
+
+
+def most(claims):
+    """What claims on one place come to at most, with the dearest case of each finding."""
+    sums = {name: sum(amount for own, amount in claims if own == name) for name, _ in claims}
+    whole = {name.partition("@")[0] for name in sums}
+    return sum(max(amount for name, amount in sums.items() if name.partition("@")[0] == each) for each in whole)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b", "c@1", "c@2", "c@3", "d@1"]), claims))
+def test_a_place_is_contested_where_the_claims_on_it_can_come_to_more_than_it_cost(made):
+    named = {name: [(message, Lane.INPUT, amount) for message, amount in own] for name, own in made.items()}
+    found = claimed([Seen(None, named)], BILLS)
+    places = {
+        message: [(name, amount) for name, own in made.items() for other, amount in own if other == message]
+        for message in {message for own in made.values() for message, _ in own}
+    }
+    costs = {message: BILLS[message].lane(Lane.INPUT) if message in BILLS else 0 for message in places}
+    contested = [(costs[message], own) for message, own in places.items() if most(own) > costs[message]]
+    assert sorted(found.contested) == sorted(contested)
+    for name, own in made.items():
+        left = sum(amount for _, there in contested for other, amount in there if other == name)
+        assert found.free.get(name, 0) == sum(amount for _, amount in own) - left

@@ -1,5 +1,6 @@
 from audit.histories import OPUS, START, history, line, reply
 from underspend.audit.rates import FIVE_MINUTES, ONE_HOUR, CatalogueRates, lifetime_written
+from underspend.core.advisor import RateSource
 from underspend.core.usage import Lane
 
 
@@ -8,6 +9,10 @@ def test_rates_are_the_catalogues_by_model_lane_and_prompt():
     assert rates.rate(OPUS, Lane.CACHE_READ, START, 1000) == 200_000
     assert rates.rate("claude-haiku-5-5", Lane.INPUT, START, 150_000) == 500_000
     assert rates.rate("claude-unheard-of", Lane.INPUT, START, 0) is None
+    for model in (OPUS, "claude-haiku-5-5", "claude-unheard-of"):
+        found = tuple(rates.rates(model, START, 150_000))
+        assert found == RateSource.rates(rates, model, START, 150_000)
+        assert found == tuple(rates.rate(model, lane, START, 150_000) for lane in Lane)
 
 
 def test_a_reply_that_wrote_for_an_hour_lives_for_an_hour():

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from audit.histories import history, line, reply, sample
 from underspend.audit.bills import price
-from underspend.audit.totals import EXTRA, Totals, merged, total
+from underspend.audit.totals import EXTRA, Totals, counts_of, merged, total
 
 counts = st.tuples(*[st.integers(0, 10**6)] * 5)
 
@@ -31,3 +31,22 @@ def test_two_parts_merged_are_the_whole(usages, cut):
     billed = price(history(line(*(reply(f"m{n}", usage=each) for n, each in enumerate(usages)))))
     first, second = total(billed[:cut]), total(billed[cut:])
     assert merged([first, second]) == total(billed)
+
+
+@given(st.lists(st.tuples(counts, st.booleans(), st.integers(0, 2), st.integers(0, 50)), max_size=8))
+def test_replies_counted_together_are_as_one_by_one(rows):
+    billed = price(
+        history(
+            line(
+                *(
+                    reply(f"m{n}", usage=usage, nested=nested, web_searches=searches, unseen_output=unseen)
+                    for n, (usage, nested, searches, unseen) in enumerate(rows)
+                )
+            )
+        )
+    )
+    one_by_one = Totals()
+    for each in billed:
+        one_by_one.add(each)
+    assert Totals.of(counts_of(billed)) == one_by_one
+    assert sum(one_by_one.lanes.values()) == one_by_one.cost == sum(each.bill.total for each in billed)

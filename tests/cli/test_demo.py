@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import closing, contextmanager
 from itertools import pairwise
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
@@ -193,6 +194,10 @@ def test_the_bills_alone_end_by_themselves(tmp_path):
     assert int(total[1]) == CALLS
     assert float(total[3]) <= float(total[2])
     assert list(tmp_path.iterdir()) == []
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"\*\*all\*\* \| \*\*(\d+)\*\* \| \*\*\$([\d.]+)\*\* \| \*\*\$([\d.]+)", readme)
+    assert [float(each) for each in shown.groups()] == pytest.approx([float(each) for each in total.groups()], rel=0.01)
+    assert re.search(r"On: .*?\.", readme)[0] == re.search(r"On: .*?\.", out)[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -11,6 +11,8 @@ def line(lane: Lane, amount: int) -> Line:
 def test_a_lane_sums_over_units() -> None:
     bill = Bill(lines=(line(Lane.INPUT, 3), line(Lane.OUTPUT, 5), line(Lane.INPUT, 4)))
     assert [bill.lane(lane) for lane in Lane] == [7, 0, 0, 0, 5]
+    assert bill.by_lane == (7, 0, 0, 0, 5)
+    assert Bill().by_lane == (0, 0, 0, 0, 0)
 
 
 def test_a_bill_that_lacks_a_price_says_so() -> None:

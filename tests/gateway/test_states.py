@@ -21,8 +21,8 @@ def names(steps):
 
 def test_by_default_calls_with_a_key_are_cached_and_the_rest_is_told_afterwards() -> None:
     case = states().of(KEY)
-    assert names(case.before) == [*CACHE, "budget"]
-    assert names(case.limits) == ["budget"]
+    assert names(case.before) == CACHE
+    assert case.limits == ()
     assert [strategy.name for strategy in case.acting] == CACHE
     assert "trim_results" in names(case.after)
     assert "auto_model" not in names(case.after)
@@ -30,21 +30,20 @@ def test_by_default_calls_with_a_key_are_cached_and_the_rest_is_told_afterwards(
 
 
 @pytest.mark.parametrize(
-    ("who", "options", "budget"),
+    ("who", "options", "is_left_alone"),
     [
-        (Identity(billing=BillingMode.OAUTH), {}, State.SHADOW),
-        (Identity(billing=BillingMode.OAUTH), {"on_plans": True}, None),
-        (Identity(role=Role.SIDE), {}, State.ON),
-        (KEY, {"holdout": Holdout(1.0)}, State.ON),
+        (Identity(billing=BillingMode.OAUTH), {}, True),
+        (Identity(billing=BillingMode.OAUTH), {"on_plans": True}, False),
+        (Identity(role=Role.SIDE), {}, True),
+        (KEY, {"holdout": Holdout(1.0)}, True),
     ],
 )
-def test_what_is_left_alone_is_only_observed(who, options, budget) -> None:
+def test_what_is_left_alone_is_only_observed(who, options, is_left_alone) -> None:
     case = states(**options).of(who)
-    assert case.is_left_alone == (budget is not None)
-    assert bool(case.acting) == (budget is None)
-    if budget is not None:
+    assert case.is_left_alone == is_left_alone
+    assert bool(case.acting) != is_left_alone
+    if is_left_alone:
         assert names(case.after)[-2:] == CACHE
-        assert [step.state for step in case.limits] == [budget]
 
 
 def test_a_scope_is_a_case_of_its_own_and_each_is_made_once() -> None:

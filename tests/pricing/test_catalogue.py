@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from underspend.core.usage import Lane
 from underspend.pricing.catalogue import Catalogue, catalogue, sheet
 from underspend.pricing.normalise import PROVIDERS
 from underspend.pricing.table import Rates
@@ -143,8 +144,23 @@ def test_prices_say_when_they_were_checked() -> None:
 def test_memory_stays_bounded_under_made_up_names() -> None:
     fresh = Catalogue()
     for number in range(5000):
-        fresh.find(f"made-up-{number}")
+        fresh.listed(f"made-up-{number}")
     assert len(fresh._found) <= 4096
+    assert len(fresh._listed) <= 4096
+
+
+def test_list_prices_follow_the_times_and_prompts_they_are_asked_for_one_after_the_other() -> None:
+    prices = catalogue()
+    for model in ("claude-sonnet-4-0", "claude-opus-4-6", "claude-haiku-5-5", "claude-opus-5-5"):
+        listed = prices.listed(model, provider="anthropic")
+        assert listed is not None
+        assert listed.name == model
+        for day in ("2025-06-01", "2026-03-12T23:59:59", "2026-03-13", "2025-08-12", "2026-11-20", "2025-06-01"):
+            for prompt in (0, 100_000, 100_001, 200_000, 200_001, 900_000, 1):
+                rates = prices.rates(model, instant(day), prompt)
+                assert rates is not None
+                assert listed.rates(instant(day), prompt) == tuple(rates.lane(lane) for lane in Lane)
+    assert prices.listed("unheard-of") is None
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

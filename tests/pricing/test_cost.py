@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from underspend.core.evidence import Evidence
 from underspend.core.money import from_usd
+from underspend.core.reply import Bill
 from underspend.core.usage import Lane, Metered, Unit, Usage
 from underspend.pricing.catalogue import catalogue
-from underspend.pricing.cost import UNNAMED, cost
+from underspend.pricing.cost import UNNAMED, cost, plain_bill
 
 NOW = int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()) * 10**6
 MODELS = sorted(model.id for model in catalogue().models())
@@ -241,3 +242,15 @@ def test_your_own_prices_count() -> None:
     bill = cost(metered(message(5, 0, 0, 0, 10**6), model="local"), at=NOW, catalogue=mine)
     assert bill.total == from_usd(1)
     assert bill.notes == ("your own price",)
+
+
+ORDINARY = {"web_searches": st.just(0), "refused_free": st.just(False), "fallback_credit": st.just(False)}
+
+
+@given(st.builds(replace, REPLIES, units=st.tuples(UNITS), **ORDINARY), st.integers(NOW - 10**14, NOW))
+def test_a_plain_bill_is_the_one_that_is_drafted_line_by_line(reply: Metered, at: int) -> None:
+    plain = plain_bill(reply, at, catalogue())
+    if plain is not None:
+        nothing = replace(reply.units[0], usage=Usage())
+        assert plain == cost(replace(reply, units=(*reply.units, nothing)), at=at)
+        assert plain.by_lane == Bill(lines=plain.lines).by_lane

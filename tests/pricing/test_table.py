@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from underspend.core.usage import Lane
+from underspend.pricing import table
 from underspend.pricing.normalise import PROVIDERS
-from underspend.pricing.table import Rates, Row, Tier, read_sheet
+from underspend.pricing.table import Model, Rates, Row, Tier, read_sheet
 
 
 def instant(text: str) -> int:
@@ -50,3 +54,31 @@ def test_a_file_of_another_shape_is_refused() -> None:
 
 def test_there_is_a_file_for_each_provider() -> None:
     assert len(PROVIDERS) == len(set(PROVIDERS)) == 15
+
+
+MODELS = [
+    model
+    for provider in PROVIDERS
+    for model in read_sheet((Path(table.__file__).with_name("data") / f"{provider}.json").read_bytes()).models
+]
+TIMES = st.integers(instant("2025-01-01"), instant("2027-06-01"))
+PROMPTS = st.integers(0, 1_500_000)
+
+
+@given(st.sampled_from(MODELS), TIMES, PROMPTS, st.integers(-(10**13), 10**13), PROMPTS)
+def test_terms_are_the_rates_and_hold_as_long_as_they_say(
+    model: Model, at: int, prompt: int, later: int, other: int
+) -> None:
+    terms = model.standard_terms(at, prompt)
+    assert terms.rates == model.standard_rates(at, prompt)
+    assert terms.since <= at < terms.until
+    assert terms.above < prompt <= terms.most
+    then = min(max(at + later, terms.since), terms.until - 1)
+    assert model.standard_rates(then, min(max(other, terms.above + 1), terms.most)) == terms.rates
+
+
+def test_a_row_by_the_hour_holds_for_the_asking_alone() -> None:
+    model = Model(id="m", rows=(Row(LOW, hours=((0, 60),)), Row(HIGH)))
+    at = instant("2026-11-20T00:59")
+    assert (model.standard_terms(at).rates, model.standard_terms(at).until) == (LOW, at + 1)
+    assert model.standard_terms(at + 60_000_000).rates == HIGH

@@ -36,11 +36,12 @@ class Claimed:
 
     def put(self, message_id: str, lane: Lane, amount: Money, billed: Money) -> Money:
         """The same where what the lane was billed is known."""
-        had = self._amounts.get((message_id, lane), 0)
-        new = min(max(amount, 0), billed - had)
+        place = (message_id, lane)
+        had = self._amounts.get(place, 0)
+        new = min(amount, billed - had)
         if new <= 0:
             return 0
-        self._amounts[message_id, lane] = had + new
+        self._amounts[place] = had + new
         return new
 
     @property

@@ -12,7 +12,7 @@ import msgspec
 from underspend.advisors.reading import Step, first, moment, segments, steps_of
 from underspend.core.advisor import Advisor, Claimed, Confidence, Finding, RateSource, Seen, Surroundings, Urgency
 from underspend.core.evidence import Evidence
-from underspend.core.history import History, Timeline, Typed
+from underspend.core.history import History, Timeline, ToolUse, Typed
 from underspend.core.money import Money, show
 from underspend.core.usage import Lane
 from underspend.tokens.estimate import tokens_in
@@ -174,17 +174,21 @@ def _boundaries(row: list[Step], first: int) -> Iterator[Boundary]:
     asked = {at for at, step in enumerate(row) if at and _is_asked(step)}
     if not asked:
         return
-    last_use = _last_uses(row)
+    uses: dict[str, ToolUse] = {}
+    last_use: dict[str, int] = {}
+    for at, step in enumerate(row):
+        for use in step.reply.tools:
+            if use.name in _FILES and use.target:
+                uses[use.id], last_use[use.target] = use, at
     sizes: dict[str, int] = {}
-    uses = {use.id: use for step in row for use in step.reply.tools if use.name in _FILES and use.target}
     said = 0
     for at, step in enumerate(row[: max(asked) + 1]):
         if len(step.before) > len(step.results):
-            said += sum([tokens_in(event.size) for event in step.before if isinstance(event, Typed)])
+            said += sum([tokens_in(event.size) for event in step.before if type(event) is Typed])
         for result in step.results:
-            use = uses.get(result.use_id)
-            if use is not None:
-                sizes[use.target] = max(sizes.get(use.target, 0), tokens_in(max(result.size, use.size)))
+            known = uses.get(result.use_id)
+            if known is not None:
+                sizes[known.target] = max(sizes.get(known.target, 0), tokens_in(max(result.size, known.size)))
         if at in asked:
             held = row[at - 1].prompt.size
             again = sum(size for target, size in sizes.items() if last_use.get(target, -1) >= at)
@@ -196,11 +200,7 @@ def _is_asked(step: Step) -> bool:
     """Whether a person's prompt led to it."""
     if len(step.before) == len(step.results):
         return False
-    return any(isinstance(event, Typed) and event.by_person for event in step.before)
-
-
-def _last_uses(row: list[Step]) -> dict[str, int]:
-    return {use.target: at for at, step in enumerate(row) for use in step.reply.tools if use.name in _FILES}
+    return any(type(event) is Typed and event.by_person for event in step.before)
 
 
 def _by_rule(contexts: list[_Context], level: int, rates: RateSource) -> list[Start]:

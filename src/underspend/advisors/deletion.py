@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import ClassVar
 
 import msgspec
@@ -44,8 +45,8 @@ class Deletion(Advisor[list[File]]):
         spent: Counter[str] = Counter()
         if around.retention_days is not None:
             for line in history.timelines:
-                for reply, _, bill in accounts_of(line, around):
-                    spent[reply.place.file] += bill.total
+                for file, paid in groupby(accounts_of(line, around), key=lambda each: each[0].place.file):
+                    spent[file] += sum([bill.total for _, _, bill in paid])
         return Seen([File(file.file, file.size, file.modified, spent[file.file]) for file in history.files])
 
     def sum_up(self, facts: Sequence[list[File]], around: Surroundings) -> Iterable[Finding]:

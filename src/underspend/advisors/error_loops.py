@@ -118,7 +118,7 @@ class ErrorLoops(Advisor[LoopFacts]):
         for timeline in history.timelines:
             row = steps_of(timeline, around)
             loops += _loops(timeline, row)
-            if any(isinstance(event, Mark) and event.kind is MarkKind.API_ERROR for event in _marks(timeline, row)):
+            if any(type(event) is Mark and event.kind is MarkKind.API_ERROR for event in _marks(timeline, row)):
                 again += _repeated(timeline, row)
                 errors += _errors(timeline, row)
         if not (loops or again or errors):
@@ -153,7 +153,7 @@ def _marks(timeline: Timeline, row: list[Step]) -> Sequence[Event]:
     """The events of a timeline, or none of them where none of its steps has a mark before it and none follows them."""
     last = row[-1].reply if row else None
     tail = takewhile(lambda event: event is not last, reversed(timeline.events))
-    is_marked = any(step.marked for step in row) or any(isinstance(event, Mark) for event in tail)
+    is_marked = any(step.marked for step in row) or any(type(event) is Mark for event in tail)
     return timeline.events if is_marked else ()
 
 
@@ -168,7 +168,7 @@ def _loops(timeline: Timeline, row: list[Step]) -> list[_Loop]:
         for event in step.before:
             if running:
                 ended += [running.pop(key) for key in _ends(event, made, running)]
-            if isinstance(event, Result) and event.is_error and event.use_id in made:
+            if type(event) is Result and event.is_error and event.use_id in made:
                 maker, use = made[event.use_id]
                 running.setdefault(_key(use), _Loop(timeline, _key(use))).add(maker)
         for use in step.reply.tools:
@@ -178,9 +178,9 @@ def _loops(timeline: Timeline, row: list[Step]) -> list[_Loop]:
 
 def _ends(event: Event, made: Mapping[str, tuple[Step, ToolUse]], running: Mapping[str, _Loop]) -> list[str]:
     """Which running loops an event ends."""
-    if isinstance(event, Typed):
+    if type(event) is Typed:
         return list(running) if event.by_person else []
-    if not isinstance(event, Result) or event.is_error or event.use_id not in made:
+    if type(event) is not Result or event.is_error or event.use_id not in made:
         return []
     use = made[event.use_id][1]
     if use.name in _EDITING:
@@ -205,10 +205,10 @@ def _errors(timeline: Timeline, row: list[Step]) -> Iterator[tuple[Timeline, Mar
     seen = 0
     for step in row:
         for event in step.before:
-            if isinstance(event, Mark) and event.kind is MarkKind.API_ERROR:
+            if type(event) is Mark and event.kind is MarkKind.API_ERROR:
                 seen += 1
                 yield timeline, event, step
-    marks = [event for event in timeline.events if isinstance(event, Mark) and event.kind is MarkKind.API_ERROR]
+    marks = [event for event in timeline.events if type(event) is Mark and event.kind is MarkKind.API_ERROR]
     for mark in marks[seen:]:
         yield timeline, mark, None
 

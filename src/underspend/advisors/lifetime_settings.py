@@ -45,17 +45,6 @@ class Other(msgspec.Struct, array_like=True, gc=False):
         """What it would have saved in all."""
         return self.gains - self.losses
 
-    def add(self, swing: Swing) -> None:
-        """Count one swing in."""
-        gain = swing.gain
-        if gain > 0:
-            self.gains += gain
-        elif gain:
-            self.losses -= gain
-        if gain:
-            lane = FIELDS[swing.lane]
-            self.lanes[lane] = self.lanes.get(lane, 0) + gain
-
     def merge(self, more: Other) -> None:
         """Count in what another has counted."""
         self.gains += more.gains
@@ -86,14 +75,27 @@ def seen_lifetimes(
         made = found[group] = Lifetimes()
         made.spent = sum([bill.total for line in timelines for _, _, bill in accounts_of(line, around)])
         for ttl, (replay, _) in _OTHER.items():
-            other, claimed = Other(), Claimed(around.bills)
-            for swing in (swing for line in timelines for swing in replay(line, around)):
-                other.add(swing)
-                if swing.gain > 0:
-                    other.claimed += claimed.put(swing.reply.message_id, swing.lane, swing.gain, swing.billed)
+            claimed = Claimed(around.bills)
+            other = _sum_of((swing for line in timelines for swing in replay(line, around)), claimed)
             if other.lanes:
                 made.others[ttl], claims[_claims_of(name, group, ttl)] = other, claimed.all()
     return found, claims
+
+
+def _sum_of(swings: Iterable[Swing], claimed: Claimed) -> Other:
+    """What they come to; what is saved is claimed."""
+    gains = losses = new = 0
+    lanes: dict[Lane, Money] = {}
+    for message, lane, gain, billed in swings:
+        if gain > 0:
+            gains += gain
+            new += claimed.put(message, lane, gain, billed)
+        elif gain:
+            losses -= gain
+        else:
+            continue
+        lanes[lane] = lanes.get(lane, 0) + gain
+    return Other(gains, losses, new, {FIELDS[lane]: gain for lane, gain in lanes.items()})
 
 
 def lifetimes(name: str, files: Sequence[SettingsFile], seen: Sequence[Mapping[str, Lifetimes]]) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from underspend.advisors.claimed import NO_BILL
 from underspend.advisors.rule_data import rules
@@ -18,6 +19,8 @@ from underspend.pricing.table import Model
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN = (Lane.INPUT, Lane.OUTPUT)
 _WHOLE = 100
+_DAY = 86_400_000_000
+_REMEMBERED = 1_024
 
 
 def day(at: int) -> date:
@@ -30,6 +33,7 @@ def known(model: str | None) -> Model | None:
     return catalogue().find(model, provider="anthropic") if model else None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def tier_of(model: str) -> int | None:
     """The tier of a model's id, 0 for the dearest; None for a name that says none."""
     words = model.lower().replace("[", "-").split("-")
@@ -39,18 +43,24 @@ def tier_of(model: str) -> int | None:
     return None
 
 
-def cheaper(model: str, at: int) -> list[Model]:
+def cheaper(model: str, at: int) -> tuple[Model, ...]:
     """The newest model of each cheaper tier at an instant, the next one down first."""
-    tier, today, newest = tier_of(model), day(at), dict[int, Model]()
+    return _cheaper_on(model, at // _DAY)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _cheaper_on(model: str, days: int) -> tuple[Model, ...]:
+    """The same on a UTC day, by its number since the epoch."""
+    tier, today, newest = tier_of(model), day(days * _DAY), dict[int, Model]()
     if tier is None:
-        return []
+        return ()
     for other in catalogue().models():
         step = tier_of(other.id)
         if step is None or step <= tier or not _offered(other, today):
             continue
         if step not in newest or (other.released_on or today) > (newest[step].released_on or today):
             newest[step] = other
-    return [newest[step] for step in sorted(newest)]
+    return tuple([newest[step] for step in sorted(newest)])
 
 
 def _offered(model: Model, today: date) -> bool:

@@ -71,6 +71,9 @@ class RedundantReads(Advisor[list[Again]]):
 
 def _pairs(stretch: Stretch) -> Iterator[tuple[Carried, Carried]]:
     """Each redundant read after the copy it repeats."""
+    ranges = [(use.target, use.first_line, use.line_count) for use in _uses(stretch) if use.name in READING]
+    if len(set(ranges)) == len(ranges):
+        return
     known: dict[tuple[str, int, int], Carried] = {}
     results = {carried.result.use_id: carried for carried in stretch.results}
     for use in _uses(stretch):

@@ -36,7 +36,7 @@ def work_of(timeline: Timeline) -> Work | None:
 
 def _replies(timeline: Timeline) -> Iterator[Answered]:
     # One by one: most sessions show with the first replies that they do more than look.
-    return (event for event in timeline.events if isinstance(event, Answered))
+    return (event for event in timeline.events if type(event) is Answered)
 
 
 def only_looks(replies: Iterable[Answered]) -> bool:
@@ -62,10 +62,10 @@ def turns(timeline: Timeline) -> Iterator[list[Answered]]:
     """The replies of each turn: from one prompt of a person to the next."""
     turn: list[Answered] = []
     for event in timeline.events:
-        if isinstance(event, Typed) and turn:
+        if type(event) is Answered:
+            turn.append(event)
+        elif turn and type(event) is Typed:
             yield turn
             turn = []
-        if isinstance(event, Answered):
-            turn.append(event)
     if turn:
         yield turn

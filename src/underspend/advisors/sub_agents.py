@@ -157,7 +157,7 @@ def useful_output(line: Timeline, handed_back: Mapping[str, int]) -> int:
 
 def _handed_back(history: History, agents: Iterable[Timeline]) -> dict[str, int]:
     uses = {line.parent_use for line in agents if line.parent_use}
-    results = (event for line in history.timelines for event in line.events if isinstance(event, Result))
+    results = (event for line in history.timelines for event in line.events if type(event) is Result)
     return {result.use_id: result.size for result in results if result.use_id in uses}
 
 

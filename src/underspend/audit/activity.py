@@ -17,6 +17,8 @@ from underspend.core.money import Money
 
 WINDOW = 30 * MINUTE
 BLOCK = 5 * HOUR
+_QUARTER = 15 * MINUTE
+_QUARTERS = WINDOW // _QUARTER
 
 READING, CODING, TESTING, DOCS = "reading code", "writing code", "testing", "writing docs"
 PLANNING, COMMANDS, AGENTS, TALKING = "planning", "running commands", "sub-agents", "discussion"
@@ -103,11 +105,20 @@ def windows(
     """The half hours of each day; `places` are the replies' own categories by message id, where they are known."""
     known = places or {}
     sums: dict[tuple[str, int, str, str, str], list[int]] = {}
+    number, day = -1, ""
     for each in billed:
         reply = each.reply
-        at = reply.at
-        what = activity_of(each, known.get(reply.message_id))
-        key = (days.day(at), at // WINDOW, each.line.project, what, each.model)
+        quarter = reply.at // _QUARTER
+        if quarter != number:
+            # No zone's day begins within one.
+            number, day = quarter, days.day(reply.at)
+        key = (
+            day,
+            quarter // _QUARTERS,
+            each.line.project,
+            activity_of(each, known.get(reply.message_id)),
+            each.model,
+        )
         row = sums.get(key)
         if row is None:
             sums[key] = [1, each.bill.total]
@@ -198,16 +209,18 @@ class Hour(msgspec.Struct, array_like=True, gc=False):
 def hours(billed: Iterable[Billed]) -> list[Hour]:
     """The hours with replies."""
     found: dict[int, Hour] = {}
+    half, known = -1, Hour(-1)
     for each in billed:
         at, usage = each.reply.at, each.usage
-        half = at // HOUR * 2 + (at % HOUR > 0)
-        known = found.get(half)
-        if known is None:
-            known = found[half] = Hour(half)
+        now = at // HOUR * 2 + (at % HOUR > 0)
+        if now != half:
+            # Replies come in their order: few are of another hour than the one before.
+            half, known = now, found.setdefault(now, Hour(now))
         known.calls += 1
-        known.tokens += usage.prompt + usage.output
+        known.tokens += usage.input + usage.cache_write_5m + usage.cache_write_1h + usage.cache_read + usage.output
         known.cost += each.bill.total
-        known.last = max(known.last, at)
+        if at > known.last:  # noqa: PLR1730  (once for each reply of years)
+            known.last = at
     return list(found.values())
 
 

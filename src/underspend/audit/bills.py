@@ -11,7 +11,7 @@ from underspend.core.money import Money
 from underspend.core.reply import Bill
 from underspend.core.usage import Lane, Usage
 from underspend.pricing.catalogue import Catalogue, catalogue
-from underspend.pricing.cost import UNNAMED, cost
+from underspend.pricing.cost import UNNAMED, cost, plain_bill
 
 LANES = tuple(Lane)
 
@@ -44,7 +44,7 @@ def price(history: History, prices: Catalogue | None = None) -> list[Billed]:
     found: list[Billed] = []
     for line in history.timelines:
         for event in line.events:
-            if isinstance(event, Answered) and event.message_id not in seen:
+            if type(event) is Answered and event.message_id not in seen:
                 seen.add(event.message_id)
                 found.append(_billed(line, event, known, names))
     found.sort(key=_in_time)
@@ -59,7 +59,7 @@ def _billed(
     line: Timeline, reply: Answered, prices: Catalogue, names: dict[tuple[str | None, str | None], str]
 ) -> Billed:
     metered = reply.metered
-    bill = cost(metered, at=reply.at, catalogue=prices)
+    bill = plain_bill(metered, reply.at, prices) or cost(metered, at=reply.at, catalogue=prices)
     unseen = _unseen(reply, bill, prices) if reply.unseen_output else 0
     named = (metered.model, metered.provider)
     model = names.get(named)

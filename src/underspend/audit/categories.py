@@ -16,24 +16,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from operator import add, sub
 
 from underspend.audit.bills import LANES, Billed
-from underspend.audit.totals import COST, FIRST_LANE, FIRST_TOKENS, Counts, Totals, count_in, nothing
+from underspend.audit.totals import COST, FIRST_LANE, FIRST_TOKENS, Counts, Totals, counts_of, nothing
 from underspend.core.history import Answered, Mark, MarkKind, Timeline, ToolUse
-from underspend.core.money import Money, scale
-from underspend.core.usage import Lane
+from underspend.core.money import scale
 
 MUCH_THOUGHT = 1_000
 LARGE_EDIT = 400
 LONG_ANSWER = 2_000
 CHARS_PER_TOKEN = 4
 _REMEMBERED = 4_096
-_FRESH, _SHORT, _LONG, _READ, _ = LANES
-_COLUMN = {lane: index for index, lane in enumerate(LANES)}
+_FRESH, _SHORT, _LONG, _READ, _ = range(len(LANES))
 _ANEW = frozenset({MarkKind.COMPACTION, MarkKind.CLEAR})
 
 
@@ -55,7 +53,6 @@ _WEIGHT = {
     Category.PRODUCTIVE: 3,
     Category.COMPLEX: 4,
 }
-_MOST = _WEIGHT[Category.COMPLEX]
 _LOOKS = frozenset(
     [
         "Read",
@@ -89,6 +86,12 @@ _LOOKS = frozenset(
 )
 _EDITS = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit"})
 _PLANS = frozenset({"ExitPlanMode", "EnterPlanMode", "exit_plan_mode", "Agent", "Task"})
+_SHELLS = frozenset({"Bash", "PowerShell"})
+_OF_TOOL = {
+    **dict.fromkeys(_EDITS, Category.ROUTINE),
+    **dict.fromkeys(_PLANS, Category.COMPLEX),
+    **dict.fromkeys(_LOOKS, Category.SIMPLE),
+}
 _LOOKING = re.compile(
     r"(ls|cat|head|tail|wc|pwd|find|grep|rg|tree|stat|file|which|echo|env|date|du|df|ps|sort|uniq|diff|jq|sed -n|cd|"
     r"git (status|diff|log|show|branch|remote|rev-parse|blame|ls-files|stash list)|"
@@ -103,28 +106,24 @@ _STEPS = re.compile(r"\s*(?:&&|\|\||;|\||\n)\s*")
 
 def kind_of(reply: Answered) -> Category | None:
     """Where a reply's own tools put it; None for a reply without tools."""
-    if not reply.tools:
+    tools = reply.tools
+    if not tools:
         return None
-    if len(reply.tools) == 1 and reply.tools[0].name not in _EDITS:
-        own = _kind_of_use(reply.tools[0])
-        return Category.COMPLEX if _thought(reply) >= MUCH_THOUGHT and _WEIGHT[own] < _MOST else own
-    kinds = [_kind_of_use(use) for use in reply.tools]
-    edited = sum([use.size for use in reply.tools if use.name in _EDITS])
+    if len(tools) == 1 and tools[0].name not in _EDITS:
+        own = _kind_of_use(tools[0])
+        return own if own is Category.COMPLEX or not _has_thought(reply) else Category.COMPLEX
+    kinds = [_kind_of_use(use) for use in tools]
+    edited = sum([use.size for use in tools if use.name in _EDITS])
     if edited >= LARGE_EDIT:
         kinds.append(Category.PRODUCTIVE)
-    elif not edited and _thought(reply) >= MUCH_THOUGHT:
+    elif not edited and _has_thought(reply):
         kinds.append(Category.COMPLEX)
     return max(kinds, key=_WEIGHT.__getitem__) if len(kinds) > 1 else kinds[0]
 
 
 def _kind_of_use(use: ToolUse) -> Category:
-    if use.name in _LOOKS:
-        return Category.SIMPLE
-    if use.name in _PLANS:
-        return Category.COMPLEX
-    if use.name in _EDITS:
-        return Category.ROUTINE
-    return kind_of_command(use.target) if use.name in {"Bash", "PowerShell"} else Category.UNCLASSIFIED
+    name = use.name
+    return kind_of_command(use.target) if name in _SHELLS else _OF_TOOL.get(name, Category.UNCLASSIFIED)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -149,8 +148,9 @@ def is_edit(use: ToolUse) -> bool:
     return use.name in _EDITS
 
 
-def _thought(reply: Answered) -> int:
-    return max(reply.metered.thinking_tokens, reply.thinking_chars // CHARS_PER_TOKEN)
+def _has_thought(reply: Answered) -> bool:
+    """Whether a reply thought much."""
+    return reply.thinking_chars >= MUCH_THOUGHT * CHARS_PER_TOKEN or reply.metered.thinking_tokens >= MUCH_THOUGHT
 
 
 def kinds(billed: Iterable[Billed]) -> dict[str, Category]:
@@ -179,51 +179,52 @@ def _turn(each: Billed) -> tuple[str, str | None, str | None]:
 
 
 def _kind_of_answer(reply: Answered) -> Category:
-    long = _thought(reply) >= MUCH_THOUGHT or reply.text_chars >= LONG_ANSWER
+    long = _has_thought(reply) or reply.text_chars >= LONG_ANSWER
     return Category.COMPLEX if long else Category.UNCLASSIFIED
 
 
-Resent = list[tuple[Lane, int, Money]]
-"""A reply's prompt tokens that had been sent before, by lane, and the dollars of them."""
-
-
-def resent(timelines: Iterable[Timeline], billed: Mapping[str, Billed]) -> dict[str, Resent]:
-    """What of each reply was context sent before, by message id; nothing of those that sent none of it."""
-    found: dict[str, Resent] = {}
+def resent(timelines: Iterable[Timeline], billed: Mapping[str, Billed]) -> Iterator[tuple[Billed, int]]:
+    """The replies with what of each one's prompt was context sent before, in tokens; not those that sent none of it."""
     for line in timelines:
         before = 0
         for event in line.events:
-            if isinstance(event, Answered):
+            if type(event) is Answered:
                 each = billed.get(event.message_id)
                 if each is not None:
                     if before:
-                        found[event.message_id] = _split(each, before)
-                    before = event.metered.reported.prompt
-            elif isinstance(event, Mark) and event.kind in _ANEW:
+                        yield each, before
+                    usage = event.metered.reported
+                    before = usage.input + usage.cache_write_5m + usage.cache_write_1h + usage.cache_read
+            elif type(event) is Mark and event.kind in _ANEW:
                 before = 0
-    return found
 
 
-def _split(each: Billed, before: int) -> Resent:
-    usage, bill = each.usage, each.bill
-    left, read = min(before, usage.prompt), usage.cache_read
-    if left == read:
-        return [(_READ, read, bill.lane(_READ))] if read else []
-    found: Resent = []
-    for lane, have in (
-        (_READ, read),
-        (_SHORT, usage.cache_write_5m),
-        (_LONG, usage.cache_write_1h),
-        (_FRESH, usage.input),
-    ):
-        if not left:
-            break
-        if have:
-            amount = bill.lane(lane)
-            took = min(have, left)
-            found.append((lane, took, amount if took == have else scale(amount, took, have)))
-            left -= took
-    return found
+def move_resent(each: Billed, before: int, to: Counts) -> None:
+    """Count a reply's prompt tokens that had been sent before, and their dollars, into a row.
+
+    `before` is how many there were: what was read is taken first, then what was written again, then what was sent.
+    """
+    usage, amounts = each.usage, each.bill.by_lane
+    # Spelled out for what is read: nearly all of it is, in each reply of years.
+    left, have = before, usage.cache_read
+    if have:
+        took = have if have < left else left  # noqa: FURB136
+        amount = amounts[_READ] if took == have else scale(amounts[_READ], took, have)
+        to[FIRST_TOKENS + _READ] += took
+        to[FIRST_LANE + _READ] += amount
+        to[COST] += amount
+        left -= took
+    if left:
+        for lane, have in ((_SHORT, usage.cache_write_5m), (_LONG, usage.cache_write_1h), (_FRESH, usage.input)):
+            if have:
+                took = min(have, left)
+                amount = scale(amounts[lane], took, have)
+                to[FIRST_TOKENS + lane] += took
+                to[FIRST_LANE + lane] += amount
+                to[COST] += amount
+                left -= took
+                if not left:
+                    break
 
 
 def by_category(
@@ -234,9 +235,10 @@ def by_category(
     `places` are the categories of the replies' own work, as `kinds` gives them.
     """
     known = {each.reply.message_id: each for each in billed}
-    own = {category: nothing() for category in Category}
+    those: dict[Category, list[Billed]] = {}
     for message, each in known.items():
-        count_in(own[places[message]], each)
+        those.setdefault(places[message], []).append(each)
+    own = {category: counts_of(found) for category, found in those.items()}
     return {name: Totals.of(counts) for name, counts in less_resent(own, timelines, known, places).items()}
 
 
@@ -248,13 +250,8 @@ def less_resent(
 ) -> dict[str, Counts]:
     """Counts by category, with what was sent before moved to the overhead; `own` are those of the replies' own work."""
     moved = {category: nothing() for category in Category}
-    for message, split in resent(timelines, billed).items():
-        row = moved[places[message]]
-        for lane, tokens, amount in split:
-            column = _COLUMN[lane]
-            row[FIRST_TOKENS + column] += tokens
-            row[FIRST_LANE + column] += amount
-            row[COST] += amount
+    for each, before in resent(timelines, billed):
+        move_resent(each, before, moved[places[each.reply.message_id]])
     found = {category.value: list(map(sub, own.get(category, nothing()), moved[category])) for category in Category}
     overhead = [*found[Category.CONTEXT.value]]
     for row in moved.values():

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from underspend.core.advisor import Finding, Seen, Urgency
+from underspend.core.advisor import Claimed, Finding, Seen, Urgency
 from underspend.core.money import Money, scale
 from underspend.core.reply import Bill
-from underspend.core.usage import Lane
+from underspend.core.usage import PLACES, Lane
 
 MONTH_DAYS = 30
 WORK_DAYS = 22
@@ -103,53 +103,56 @@ def claimed(seen: Iterable[Seen], bills: Mapping[str, Bill], *, only: Callable[[
 
     `only` tells by message id which replies count (a chosen model, a chosen time); None counts all.
     """
-    found = Claims()
-    # Most places are claimed once: they need no list.
-    once: dict[tuple[str, Lane], tuple[str, Money]] = {}
-    again: dict[tuple[str, Lane], list[tuple[str, Money]]] = {}
-    for name, claims in (pair for each in seen for pair in each.claims.items()):
-        if only is not None:
-            found.outside[name] = sum([amount for message, _, amount in claims if not only(message)])
+    named = [(name, claims) for each in seen for name, claims in each.claims.items()]
+    outside: dict[str, Money] = {}
+    if only is not None:
+        outside = {name: sum([amount for message, _, amount in claims if not only(message)]) for name, claims in named}
+        named = [(name, [claim for claim in claims if only(claim[0])]) for name, claims in named]
+    contested: dict[Place, list[tuple[str, Money]]] = {}
+    for place, most in _most(named).items():
+        if most > bills.get(place[0], _NO_BILL).by_lane[PLACES[place[1]]]:
+            contested[place] = []
+    free: dict[str, Money] = {}
+    for name, claims in named:
+        # Few places are contested: most claims are only added up.
+        touched = [claim for claim in claims if (claim[0], claim[1]) in contested] if contested else ()
+        left = sum([amount for _, _, amount in claims])
+        for message, lane, amount in touched:
+            contested[message, lane].append((name, amount))
+            left -= amount
+        if len(claims) > len(touched):
+            free[name] = free.get(name, 0) + left
+    return Claims(
+        free,
+        [(bills.get(message, _NO_BILL).lane(lane), found) for (message, lane), found in contested.items()],
+        {name: amount for name, amount in outside.items() if amount},
+    )
+
+
+Place = tuple[str, Lane]
+"""A lane of a reply, by its message id: where dollars lie."""
+
+
+def _most(named: Iterable[tuple[str, Sequence[Claimed]]]) -> dict[Place, Money]:
+    """What the claims on each place can come to: of several cases ("name@case") only one is ever asked for."""
+    most: dict[Place, Money] = {}
+    cases: dict[str, dict[Place, Money]] = {}
+    for name, claims in named:
+        whole, is_case, _ = name.partition("@")
+        sums: dict[Place, Money] = {} if is_case else most
         for message, lane, amount in claims:
-            if only is not None and not only(message):
-                continue
-            claim, place = (name, amount), (message, lane)
-            if once.setdefault(place, claim) is not claim:
-                again.setdefault(place, []).append(claim)
-    found.outside = {name: amount for name, amount in found.outside.items() if amount}
-    free = found.free
-    for place, claim in once.items():
-        cost = bills.get(place[0], _NO_BILL).lane(place[1])
-        name, amount = claim
-        if place in again:
-            _settle(found, cost, [claim, *again[place]])
-        elif amount > cost:
-            found.contested.append((cost, [claim]))
-        else:
-            free[name] = free.get(name, 0) + amount
-    return found
-
-
-def _settle(found: Claims, cost: Money, claims: list[tuple[str, Money]]) -> None:
-    """Add several claims on one place that cost so much."""
-    if _most(claims) > cost:
-        found.contested.append((cost, claims))
-        return
-    for name, amount in claims:
-        found.free[name] = found.free.get(name, 0) + amount
-
-
-def _most(claims: Sequence[tuple[str, Money]]) -> Money:
-    """What claims on one place can come to: of several cases ("name@case") only one is ever asked for."""
-    cases: dict[str, dict[str, Money]] = {}
-    total = 0
-    for name, amount in claims:
-        if "@" in name:
-            case = cases.setdefault(name.partition("@")[0], {})
-            case[name] = case.get(name, 0) + amount
-        else:
-            total += amount
-    return total + sum([max(case.values()) for case in cases.values()]) if cases else total
+            place = (message, lane)
+            sums[place] = sums.get(place, 0) + amount
+        if is_case:
+            known = cases.setdefault(whole, sums)
+            if known is not sums:
+                for place, amount in sums.items():
+                    if known.setdefault(place, amount) < amount:
+                        known[place] = amount
+    for sums in cases.values():
+        for place, amount in sums.items():
+            most[place] = most.get(place, 0) + amount
+    return most
 
 
 def rank(found: Iterable[Finding], parts: Sequence[Claims], spent: Money, pace: Pace) -> tuple[Ranked, ...]:

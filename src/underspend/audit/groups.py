@@ -13,7 +13,7 @@ import msgspec
 from underspend.audit.bills import Billed
 from underspend.audit.categories import Category
 from underspend.audit.days import Days
-from underspend.audit.totals import Counts, Totals, count_in, nothing
+from underspend.audit.totals import Counts, Totals, counts_of
 from underspend.core.call import Role
 from underspend.core.history import Timeline, ToolUse
 
@@ -43,21 +43,26 @@ class Cell(msgspec.Struct, gc=False):
     counts: Counts
 
 
+_Alike = tuple[str, int, bool, str, str | None, str, Category | None]
+
+
 def cells(billed: Iterable[Billed], days: Days, places: Mapping[str, Category]) -> list[Cell]:
     """The cells of a part of the replies; `places` are the categories of their own work by message id."""
-    found: dict[tuple[object, ...], Cell] = {}
+    found: dict[_Alike, list[Billed]] = {}
     for each in billed:
-        reply, line, tools = each.reply, each.line, each.reply.tools
-        kind = places.get(reply.message_id)
+        reply, tools = each.reply, each.reply.tools
         tool = tools[0].name if len(tools) == 1 else tool_of(each)
-        day = days.day(reply.at)
-        key = (day, id(line), reply.nested, each.model, reply.skill, tool, kind)
-        cell = found.get(key)
-        if cell is None:
-            skill = reply.skill or NO_SKILL
-            cell = found[key] = Cell(day, line, agent_of(each), each.model, skill, tool, kind, nothing())
-        count_in(cell.counts, each)
-    return list(found.values())
+        kind = places.get(reply.message_id)
+        key = (days.day(reply.at), id(each.line), reply.nested, each.model, reply.skill, tool, kind)
+        known = found.get(key)
+        if known is None:
+            found[key] = [each]
+        else:
+            known.append(each)
+    return [
+        Cell(day, those[0].line, agent_of(those[0]), model, skill or NO_SKILL, tool, kind, counts_of(those))
+        for (day, _, _, model, skill, tool, kind), those in found.items()
+    ]
 
 
 def counted(billed: Iterable[Billed], days: Days) -> list[Cells]:
@@ -135,8 +140,9 @@ def tool_of(each: Billed) -> str:
     tools = each.reply.tools
     if not tools:
         return NO_TOOL
-    if len(tools) == 1:
-        return tools[0].name
+    name = tools[0].name
+    if all(use.name == name for use in tools):
+        return name
     return Counter(use.name for use in tools).most_common(1)[0][0]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -114,7 +114,7 @@ class Asked(msgspec.Struct, array_like=True, gc=False):
     waiting: tuple[int, Money, Money]
 
 
-def asked(billed: Sequence[Billed], cells: Iterable[Cell], prices: Catalogue | None = None) -> Asked:
+def asked(billed: Sequence[Billed], cells: Collection[Cell], prices: Catalogue | None = None) -> Asked:
     """What a part of the replies says; `cells` are the same replies, counted."""
     routes: dict[tuple[str, str], Sent] = {}
     costs: dict[str, Money] = {}
@@ -133,11 +133,13 @@ def asked(billed: Sequence[Billed], cells: Iterable[Cell], prices: Catalogue | N
         if cell.kind is Category.SIMPLE:
             route.light += spent
         costs[cell.model] = costs.get(cell.model, 0) + spent
-    lengths: dict[str, list[int]] = {model: [] for model in costs}
-    for each in billed:
-        lengths[each.model].append(each.usage.output + each.reply.unseen_output)
+    lengths = {
+        model: [each.usage.output + each.reply.unseen_output for each in billed if each.model == model]
+        for model in costs
+    }
     answers = {model: Said(costs[model], array("q", known).tobytes()) for model, known in lengths.items()}
-    return Asked(list(routes.values()), answers, _waiting(billed, prices or catalogue()))
+    lines = {id(cell.line): cell.line for cell in cells}.values()
+    return Asked(list(routes.values()), answers, _waiting(billed, lines, prices or catalogue()))
 
 
 def answered(parts: Sequence[Asked]) -> Questions:
@@ -189,10 +191,11 @@ def _answers(parts: Sequence[Asked]) -> list[Answers]:
     return sorted(found, key=lambda each: (-each.cost, each.model))
 
 
-def _waiting(billed: Sequence[Billed], prices: Catalogue) -> tuple[int, Money, Money]:
-    lines = {id(each.line): each.line for each in billed}
-    attended = {name: _is_attended(line) for name, line in lines.items()}
-    alone = [each for each in billed if not attended[id(each.line)]]
+def _waiting(billed: Sequence[Billed], lines: Iterable[Timeline], prices: Catalogue) -> tuple[int, Money, Money]:
+    unattended = {id(line) for line in lines if not _is_attended(line)}
+    if not unattended:
+        return 0, 0, 0
+    alone = [each for each in billed if id(each.line) in unattended]
     batch = [cost(each.reply.metered, at=each.reply.at, catalogue=prices, batch=True).total for each in alone]
     return len(alone), sum([each.bill.total for each in alone]), sum(batch)
 
@@ -201,5 +204,5 @@ def _is_attended(line: Timeline) -> bool:
     """Whether a person sat before it: not started by a program, and no prompt in it was given by one."""
     if (line.entrypoint or "").startswith(_UNATTENDED):
         return False
-    typed = [event for event in line.events if isinstance(event, Typed)]
+    typed = [event for event in line.events if type(event) is Typed]
     return line.agent is not None or not typed or any(event.by_person for event in typed)

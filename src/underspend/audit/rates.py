@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from underspend.core.advisor import RateSource
 from underspend.core.history import Answered, History
 from underspend.core.money import Money
-from underspend.core.usage import FIELDS, Lane
-from underspend.pricing.catalogue import Catalogue, catalogue
-from underspend.pricing.table import Model, Rates
+from underspend.core.usage import PLACES, Lane
+from underspend.pricing.catalogue import Catalogue, Listed, catalogue
 
+_UNKNOWN = (None,) * len(PLACES)
 FIVE_MINUTES = 300_000_000
 ONE_HOUR = 3_600_000_000
 
@@ -19,38 +21,25 @@ class CatalogueRates(RateSource):
     A reply that wrote for an hour lives for an hour; one that only read lives as long as what its timeline wrote last.
     """
 
-    __slots__ = ("_always", "_at", "_history", "_lifetimes", "_listed", "_model", "_prices", "_prompt", "_rates")
+    __slots__ = ("_history", "_lifetimes", "_listed", "_prices")
 
     def __init__(self, history: History, prices: Catalogue | None = None) -> None:
         self._history = history
         self._prices = prices or catalogue()
         self._lifetimes: dict[str, int] | None = None
-        self._listed: dict[str, Model | None] = {}
-        self._always: dict[str, Rates] = {}
-        self._model, self._at, self._prompt = "", 0, -1
-        self._rates: Rates | None = None
+        self._listed: dict[str, Listed | None] = {}
 
     def rate(self, model: str, lane: Lane, at: int, prompt_tokens: int) -> Money | None:
         """Pico-dollars per token at the standard tier; None for a model without a known price."""
-        always = self._always.get(model)
-        if always is not None:
-            found: Money | None = getattr(always, FIELDS[lane])
-            return found
-        # Advisors ask for several lanes of a reply, one after the other.
-        if at != self._at or prompt_tokens != self._prompt or model != self._model:
-            self._model, self._at, self._prompt = model, at, prompt_tokens
-            self._rates = self._standard(model, at, prompt_tokens)
-        rates = self._rates
-        return None if rates is None else getattr(rates, FIELDS[lane])
+        return self.rates(model, at, prompt_tokens)[PLACES[lane]]
 
-    def _standard(self, model: str, at: int, prompt_tokens: int) -> Rates | None:
+    def rates(self, model: str, at: int, prompt_tokens: int) -> Sequence[Money | None]:
+        """The same for all lanes."""
         try:
             listed = self._listed[model]
         except KeyError:
-            listed = self._listed[model] = self._prices.find(model, provider="anthropic")
-            if listed is not None and listed.rows[0].is_plain:
-                self._always[model] = listed.rows[0].rates
-        return None if listed is None else listed.standard_rates(at, prompt_tokens)
+            listed = self._listed[model] = self._prices.listed(model, provider="anthropic")
+        return _UNKNOWN if listed is None else listed.rates(at, prompt_tokens)
 
     def ttl_micros(self, reply: Answered) -> int:
         """How long what this reply wrote or read stays cached: 5 minutes or an hour, in microseconds."""

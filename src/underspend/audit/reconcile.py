@@ -31,6 +31,7 @@ COMPACTION, AUXILIARY, ASKED_MODEL, CUT, EARLIER = (
     "replies cut before their end",
     "inherited from the session it was forked from",
 )
+_ANEW = frozenset({MarkKind.COMPACTION, MarkKind.CLEAR})
 LATER, PRICES = "answered after the client's last total", "prices and rounding"
 
 _FIELDS = {
@@ -191,7 +192,7 @@ def _compactions(lines: Iterable[Timeline]) -> dict[str, int]:
     found: dict[str, int] = defaultdict(int)
     for line in lines:
         for event in line.events:
-            if isinstance(event, Mark) and event.kind is MarkKind.COMPACTION:
+            if type(event) is Mark and event.kind is MarkKind.COMPACTION:
                 found[line.session] += 1
     return found
 
@@ -241,13 +242,13 @@ def all_cut(parts: Iterable[Cause | None]) -> Cause | None:
 def _retries(line: Timeline) -> Iterable[tuple[int, Answered]]:
     """Replies that read more than the prompt before them held and wrote nothing, and that prompt's tokens."""
     before: Answered | None = None
+    held = 0
     for event in line.events:
-        if isinstance(event, Mark) and event.kind in {MarkKind.COMPACTION, MarkKind.CLEAR}:
-            before = None
-        elif isinstance(event, Answered):
+        if type(event) is Answered:
             usage = event.metered.reported
-            same = before is not None and before.metered.model == event.metered.model
             wrote = usage.cache_write_5m + usage.cache_write_1h
-            if before is not None and same and not wrote and 0 < before.metered.reported.prompt < usage.cache_read:
-                yield before.metered.reported.prompt, event
-            before = event
+            if 0 < held < usage.cache_read and not wrote and before and before.metered.model == event.metered.model:
+                yield held, event
+            before, held = event, usage.input + wrote + usage.cache_read
+        elif type(event) is Mark and event.kind in _ANEW:
+            before, held = None, 0

@@ -192,7 +192,8 @@ def work(told: IO[bytes], answers: IO[bytes]) -> None:
     _write(answers, {index: pack(extracts.pop(index)) for index in wanted})
     from underspend.audit.part import pack as packed
 
-    _write(answers, [packed(look_at([(sources[i], extracts.pop(i)) for i in group], looking)) for group in groups])
+    # What was read is not given back piece by piece: the process ends here.
+    _write(answers, [packed(look_at([(sources[i], extracts[i]) for i in group], looking)) for group in groups])
 
 
 def main() -> None:

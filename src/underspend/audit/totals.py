@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from underspend.audit.bills import LANES, Billed
@@ -21,7 +21,6 @@ FIRST_TOKENS, CACHE_READ, OUTPUT, FIRST_LANE, COST = 1, 4, 5, 6, 13
 """Where in a row of counts the tokens by lane begin, two of them, where the dollars by lane begin, and all dollars."""
 
 _EXTRA = FIRST_LANE + len(LANES)
-_DOLLARS = {lane: FIRST_LANE + index for index, lane in enumerate(LANES)}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,9 +89,7 @@ class Totals:
 
     def add(self, each: Billed) -> None:
         """Counts one reply in."""
-        row = nothing()
-        count_in(row, each)
-        self.merge(Totals.of(row))
+        self.merge(Totals.of(counts_of([each])))
 
     def merge(self, other: Totals) -> None:
         """Counts in what another has counted."""
@@ -120,39 +117,46 @@ def nothing() -> Counts:
     return [0] * COLUMNS
 
 
-def count_in(row: Counts, each: Billed) -> None:
-    """Counts one reply in a row."""
-    usage, bill, reply = each.usage, each.bill, each.reply
-    # Spelled out: this runs for each reply of years.
-    row[0] += 1
-    row[1] += usage.input
-    row[2] += usage.cache_write_5m
-    row[3] += usage.cache_write_1h
-    row[4] += usage.cache_read
-    row[5] += usage.output
-    for line in bill.lines:
-        row[_DOLLARS[line.lane]] += line.amount
-    row[COST] += bill.total
-    if bill.extras:
-        row[_EXTRA] += sum([amount for _, amount in bill.extras])
-    if reply.unseen_output:
-        row[12] += reply.unseen_output
-        row[14] += each.unseen
-    if reply.nested:
-        row[15] += 1
-        row[16] += bill.total
-    if bill.unpriced:
-        row[17] += 1
-    row[18] += reply.metered.web_searches
-    row[19] += reply.metered.thinking_tokens
+def counts_of(billed: Sequence[Billed]) -> Counts:
+    """What some replies come to, in one row."""
+    # Row by row, then added up by column: this runs for each reply of years. What few replies have comes after.
+    rows = [
+        (
+            1,
+            usage.input,
+            usage.cache_write_5m,
+            usage.cache_write_1h,
+            usage.cache_read,
+            usage.output,
+            *bill.by_lane,
+            reply.unseen_output,
+            bill.total,
+            each.unseen,
+            reply.metered.web_searches,
+            reply.metered.thinking_tokens,
+        )
+        for each in billed
+        for usage, bill, reply in ((each.usage, each.bill, each.reply),)
+    ]
+    if not rows:
+        return nothing()
+    sums = [*map(sum, zip(*rows, strict=True))] if len(rows) > 1 else rows[0]
+    extras = nested = nested_cost = unpriced = 0
+    for each in billed:
+        bill = each.bill
+        if bill.extras:
+            extras += sum([amount for _, amount in bill.extras])
+        if bill.unpriced:
+            unpriced += 1
+        if each.reply.nested:
+            nested += 1
+            nested_cost += bill.total
+    return [*sums[:_EXTRA], extras, *sums[_EXTRA : COST + 1], nested, nested_cost, unpriced, *sums[COST + 1 :]]
 
 
 def total(billed: Iterable[Billed]) -> Totals:
     """All of them together."""
-    row = nothing()
-    for each in billed:
-        count_in(row, each)
-    return Totals.of(row)
+    return Totals.of(counts_of(list(billed)))
 
 
 def merged(parts: Iterable[Totals]) -> Totals:

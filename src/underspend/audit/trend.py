@@ -11,9 +11,10 @@ from itertools import pairwise
 
 import msgspec
 
-from underspend.audit.bills import LANES, Billed
+from underspend.audit.bills import Billed
 from underspend.audit.days import DAY, Days
 from underspend.core.money import Money
+from underspend.core.usage import PLACES, Lane
 
 VOLUME, FAN_OUT, MODELS = "volume: calls of the main loop", "fan-out: calls of sub-agents", "model mix"
 CONTEXT, CACHE, REST = "context size", "cache misses", "output, searches and prices"
@@ -22,7 +23,7 @@ RISE = Fraction(30, 100)
 
 _LOOK_BACK = 28
 _FAR_BACK = 33 * DAY
-_PROMPT = frozenset(LANES[:4])
+_OUTPUT = PLACES[Lane.OUTPUT]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +73,13 @@ class Moment(msgspec.Struct, array_like=True, gc=False):
 
 def moments(billed: Iterable[Billed]) -> list[Moment]:
     """The replies as moments, in their order."""
-    return [
-        Moment(
-            each.reply.at,
-            each.bill.total,
-            each.usage.prompt,
-            sum([line.amount for line in each.bill.lines if line.lane in _PROMPT]),
-            each.model,
-            each.is_agent,
-        )
-        for each in billed
-    ]
+    found = []
+    for each in billed:
+        usage, amounts = each.usage, each.bill.by_lane
+        prompt = usage.input + usage.cache_write_5m + usage.cache_write_1h + usage.cache_read
+        paid = sum(amounts[:_OUTPUT])
+        found.append(Moment(each.reply.at, each.bill.total, prompt, paid, each.model, each.is_agent))
+    return found
 
 
 def looked_back_to(last: int, now: int) -> int:

@@ -112,6 +112,10 @@ class RateSource(ABC):
     def rate(self, model: str, lane: Lane, at: int, prompt_tokens: int) -> Money | None:
         """Pico-dollars per token; None for a model without a known price."""
 
+    def rates(self, model: str, at: int, prompt_tokens: int) -> Sequence[Money | None]:
+        """The same for all lanes, in their order."""
+        return tuple([self.rate(model, lane, at, prompt_tokens) for lane in Lane])
+
     @abstractmethod
     def ttl_micros(self, reply: Answered) -> int:
         """How long what this reply wrote or read stays in the provider's cache."""

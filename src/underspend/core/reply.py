@@ -9,7 +9,7 @@ import msgspec
 
 from underspend.core.evidence import Evidence
 from underspend.core.money import Money
-from underspend.core.usage import Lane, Metered
+from underspend.core.usage import PLACES, Lane, Metered
 
 
 class Outcome(StrEnum):
@@ -41,7 +41,11 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 
 class Bill(msgspec.Struct, frozen=True, gc=False):
-    """What a reply cost, exactly. `unpriced` names models without a known price: `total` then lacks their part."""
+    """What a reply cost, exactly. `unpriced` names models without a known price: `total` then lacks their part.
+
+    `by_lane` are the dollars of each lane over all units, in the order of the lanes: where it is not given, it is added
+    up from the lines.
+    """
 
     lines: tuple[Line, ...] = ()
     extras: tuple[tuple[str, Money], ...] = ()
@@ -49,6 +53,14 @@ class Bill(msgspec.Struct, frozen=True, gc=False):
     unpriced: tuple[str, ...] = ()
     evidence: Evidence = Evidence.BILLED
     notes: tuple[str, ...] = ()
+    by_lane: tuple[Money, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.by_lane:
+            sums = [0] * len(PLACES)
+            for line in self.lines:
+                sums[PLACES[line.lane]] += line.amount
+            msgspec.structs.force_setattr(self, "by_lane", tuple(sums))
 
     @property
     def priced(self) -> bool:
@@ -57,12 +69,7 @@ class Bill(msgspec.Struct, frozen=True, gc=False):
 
     def lane(self, lane: Lane) -> Money:
         """The dollars of one lane over all units."""
-        # Without a generator: this is asked several times for each reply of years.
-        total = 0
-        for line in self.lines:
-            if line.lane is lane:
-                total += line.amount
-        return total
+        return self.by_lane[PLACES[lane]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,9 @@ class Lane(StrEnum):
     OUTPUT = "output"
 
 
+PLACES = {lane: place for place, lane in enumerate(Lane)}
+"""Where a lane stands among all of them, as in `Bill.by_lane`."""
+
 FIELDS = {lane: lane.value for lane in Lane}
 """The fields that hold something by lane, as plain text: quicker to look up than a lane, which is its own text too."""
 

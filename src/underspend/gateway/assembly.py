@@ -93,18 +93,7 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
     """A gateway of its settings and of what outlives it. Raises ConfigError for a time zone that nobody knows."""
     ledger = stores.ledger
     acting = _acting(settings, ledger, prices)
-    books = Books(
-        ledger=ledger,
-        catalogue=prices,
-        clock=frame.clock,
-        live=frame.live,
-        status=frame.status,
-        calibration=Calibration(),
-        upstream=destinations.home.host,
-        store_content=settings.privacy.store_content,
-        acting=acting,
-        holding=keeper.holding if keeper is not None else None,
-    )
+    books = _books(settings, frame, ledger, prices, acting, keeper, destinations.home.host)
     keys = KeyHasher(secret_at(settings.paths.secret))
     identifier = Identifier(ledger, keys, ledger.session_projects())
     kept = ledger.kept_conversations(frame.clock.now() - _KEPT_MICROS)
@@ -120,6 +109,29 @@ def assembled(  # noqa: PLR0913  # the one place where the parts meet
         local=local,
         door=_door(settings),
         status=frame.status,
+    )
+
+
+def _books(  # noqa: PLR0913, PLR0917  # as above
+    settings: Settings,
+    frame: Frame,
+    ledger: SqlLedger,
+    prices: Catalogue,
+    acting: Acting,
+    keeper: Keeper | None,
+    upstream: str,
+) -> Books:
+    return Books(
+        ledger=ledger,
+        catalogue=prices,
+        clock=frame.clock,
+        live=frame.live,
+        status=frame.status,
+        calibration=Calibration(),
+        upstream=upstream,
+        store_content=settings.privacy.store_content,
+        acting=acting,
+        holding=keeper.holding if keeper is not None else None,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from underspend.core.money import Money
 from underspend.pricing.normalise import PROVIDERS, Name, candidates, provider_id
 from underspend.pricing.overrides import read_overrides
-from underspend.pricing.table import Model, Rates, Sheet, read_sheet
+from underspend.pricing.table import Model, Rates, Sheet, Terms, read_sheet
 
 _DATA = Path(__file__).with_name("data")
 _REMEMBERED = 4096
@@ -26,6 +26,35 @@ class Found:
     name: Name
 
 
+class Listed:
+    """The list prices of one model, quick to ask for one reply after another."""
+
+    __slots__ = ("_known", "_model", "name")
+
+    def __init__(self, model: Model) -> None:
+        self.name = model.id
+        self._model = model
+        self._known = _with_row(model.standard_terms(0))
+
+    def rates(self, at: int, prompt_tokens: int) -> ByLane:
+        """The standard rates at an instant (µs since the epoch) for a prompt of so many tokens in all."""
+        terms, rates = self._known
+        if terms.since <= at < terms.until and terms.above < prompt_tokens <= terms.most:
+            return rates
+        # One value, so that two threads never see the terms of the one with the rates of the other.
+        known = self._known = _with_row(self._model.standard_terms(at, prompt_tokens))
+        return known[1]
+
+
+ByLane = tuple[Money, Money, Money, Money, Money | None]
+"""Rates in the order of the lanes."""
+
+
+def _with_row(terms: Terms) -> tuple[Terms, ByLane]:
+    rates = terms.rates
+    return terms, (rates.input, rates.cache_write_5m, rates.cache_write_1h, rates.cache_read, rates.output)
+
+
 class Catalogue:
     """Models by exact id, alias or documented spelling (see `normalise`), the user's own prices first."""
 
@@ -33,6 +62,7 @@ class Catalogue:
         self._overrides = dict(overrides or {})
         self._found: dict[tuple[str, str | None], Found | None] = {}
         self._dearest: dict[tuple[str, int], Rates] = {}
+        self._listed: dict[tuple[str, str | None], Listed | None] = {}
 
     def with_overrides(self, prices: Mapping[str, Mapping[str, object]]) -> Catalogue:
         """A catalogue that also knows the user's prices, which win over the listed ones for any provider.
@@ -60,6 +90,19 @@ class Catalogue:
         """The model an id means; None when it is not listed: such a model is unpriced, never guessed."""
         found = self.resolve(model, provider=provider)
         return None if found is None else found.model
+
+    def listed(self, model: str, *, provider: str | None = None) -> Listed | None:
+        """The list prices of the model an id means; None when it is not listed."""
+        key = (model, provider)
+        try:
+            return self._listed[key]
+        except KeyError:
+            pass
+        if len(self._listed) >= _REMEMBERED:
+            self._listed.clear()
+        found = self.find(model, provider=provider)
+        listed = self._listed[key] = None if found is None else Listed(found)
+        return listed
 
     def rates(
         self,

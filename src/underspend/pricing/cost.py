@@ -12,16 +12,15 @@ from underspend.core.evidence import Evidence
 from underspend.core.money import Money, scale
 from underspend.core.reply import Bill, Line
 from underspend.core.usage import Lane, Metered, Unit, Usage
-from underspend.pricing.catalogue import Catalogue
+from underspend.pricing.catalogue import Catalogue, Listed
 from underspend.pricing.catalogue import catalogue as shipped
 from underspend.pricing.table import Model, Rates
 
 UNNAMED = "(no model named)"
 """How a bill names the model of a reply that names none."""
 
-_LANES = _INPUT, _SHORT, _LONG, _READ, _OUTPUT = tuple(Lane)
+_LANES = tuple(Lane)
 _PLAIN_TIERS = frozenset({"", "standard", "default", "auto", "standard_only", "not_available"})
-_PLAIN = _PLAIN_TIERS | {None}
 _BATCH = "batch"
 _FREE = Rates(0, 0, 0, 0, 0)
 
@@ -44,15 +43,12 @@ def cost(  # noqa: PLR0913  # each option is given by name and says one thing a 
     A model without a known price is named in `Bill.unpriced` and left out of the total: never counted as free. What
     the provider does not charge (a refusal before output, a declined attempt) keeps its lines, at 0, with a note.
     """
-    # A history has years of replies: those of plain service ask no further.
-    is_plain = not batch and metered.speed in _PLAIN and metered.service_tier in _PLAIN
-    tiers = () if is_plain else _tiers(metered.speed, metered.service_tier, batch=batch)
-    places = _places(metered.inference_geo, regional=regional) if metered.inference_geo or regional else ()
     prices = catalogue or shipped()
-    if not tiers and len(metered.units) == 1:
-        plain = _plain(metered, metered.units[0], at, prices, places, model or metered.model)
-        if plain is not None:
-            return plain
+    plain = None if batch or regional else plain_bill(metered, at, prices, model)
+    if plain is not None:
+        return plain
+    tiers = _tiers(metered.speed, metered.service_tier, batch=batch)
+    places = _places(metered.inference_geo, regional=regional)
     draft = _Draft(metered, prices, at, tiers, places, model)
     for index, unit in enumerate(metered.units):
         draft.add_unit(index, unit)
@@ -61,56 +57,62 @@ def cost(  # noqa: PLR0913  # each option is given by name and says one thing a 
     return draft.bill()
 
 
-def _plain(  # noqa: PLR0913, PLR0917  # what `cost` was given
-    metered: Metered, unit: Unit, at: int, prices: Catalogue, places: tuple[str, ...], name: str | None
-) -> Bill | None:
-    """The bill of a reply that is one unit at a list price, as nearly all are; None where there is more to say.
+def plain_bill(metered: Metered, at: int, prices: Catalogue, instead: str | None = None) -> Bill | None:
+    """What `cost` gives for a reply that is one unit at a list price, as nearly all are; None for any other.
+
+    `instead` stands in for the reply's model.
 
     The same as `_Draft` makes of it, without the detours: a history holds years of these.
     """
-    if name is None or metered.model is None or unit.model not in {None, metered.model} or not unit.billed:
-        return None
-    found = prices.resolve(name, provider=metered.provider)
-    if found is None or found.name.notes or _is_special(metered, found.model, places):
-        return None
-    usage, model, kind = unit.usage, found.model.id, unit.kind
-    rates = found.model.standard_rates(at, usage.prompt)
-    if rates.output is None:
-        return None
-    lines, total = _lines(usage, rates, kind, model)
-    return Bill(
-        lines,
-        (),
-        total,
-        (),
-        Evidence.BILLED if metered.complete and metered.has_usage else Evidence.ESTIMATED,
-        metered.notes,
-    )
-
-
-def _lines(usage: Usage, rates: Rates, kind: str, model: str) -> tuple[tuple[Line, ...], Money]:
-    """The lines of a unit at list prices, and what they come to."""
-    lines: list[Line] = []
-    total = 0
-    for lane, tokens, rate in (
-        (_INPUT, usage.input, rates.input),
-        (_SHORT, usage.cache_write_5m, rates.cache_write_5m),
-        (_LONG, usage.cache_write_1h, rates.cache_write_1h),
-        (_READ, usage.cache_read, rates.cache_read),
-        (_OUTPUT, usage.output, rates.output or 0),
+    model, unit = metered.model, metered.units[0] if len(metered.units) == 1 else None
+    name = instead or model
+    if (
+        model is None
+        or name is None
+        or unit is None
+        or not unit.billed
+        or (unit.model is not None and unit.model != model)
+        or metered.refused_free
+        or metered.fallback_credit
+        or metered.web_searches
     ):
-        if tokens:
-            amount = tokens * rate
-            total += amount
-            lines.append(Line(0, kind, model, lane, tokens, rate, amount))
-    return tuple(lines), total
+        return None
+    listed = _listed(prices, (name, metered.provider, metered.speed, metered.service_tier, metered.inference_geo))
+    if listed is None:
+        return None
+    usage = unit.usage
+    tokens = fresh, short, long, read, output = (
+        usage.input, usage.cache_write_5m, usage.cache_write_1h, usage.cache_read, usage.output
+    )  # fmt: skip
+    rates = listed.rates(at, fresh + short + long + read)
+    if rates[4] is None:
+        return None
+    amounts = (fresh * rates[0], short * rates[1], long * rates[2], read * rates[3], output * rates[4])
+    kind, name = unit.kind, listed.name
+    lines = [
+        Line(0, kind, name, lane, count, rate or 0, amount)
+        for lane, count, rate, amount in zip(_LANES, tokens, rates, amounts, strict=True)
+        if count
+    ]
+    evidence = Evidence.BILLED if metered.complete and metered.has_usage else Evidence.ESTIMATED
+    return Bill(tuple(lines), (), sum(amounts), (), evidence, metered.notes, amounts)
 
 
-def _is_special(metered: Metered, model: Model, places: tuple[str, ...]) -> bool:
-    """Whether anything but tokens at list prices is on a reply's bill, or a note beside it."""
-    if metered.refused_free or metered.fallback_credit or metered.web_searches or model.per_request:
-        return True
-    return bool(places) and any(name in model.factors or name in model.variants for name in places)
+_Served = tuple[str, str, str | None, str | None, str | None]
+"""A reply's model and provider, and how it was served: speed, tier, place."""
+
+
+@lru_cache(maxsize=512)
+def _listed(prices: Catalogue, served: _Served) -> Listed | None:
+    """The list prices of replies that were served alike; None where more than tokens, or a note, is on their bills."""
+    model, provider, speed, tier, geo = served
+    found = prices.resolve(model, provider=provider)
+    if found is None or found.name.notes or found.model.per_request or _tiers(speed, tier, batch=False):
+        return None
+    factors, variants = found.model.factors, found.model.variants
+    if any(name in factors or name in variants for name in _places(geo, regional=False)):
+        return None
+    return prices.listed(model, provider=provider)
 
 
 @lru_cache(maxsize=512)

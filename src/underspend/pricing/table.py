@@ -52,6 +52,20 @@ class Tier(msgspec.Struct, frozen=True, array_like=True):
     rates: Rates
 
 
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """Rates and for what else they hold: from `since` to before `until` (µs), for prompts of over `above` to `most`."""
+
+    rates: Rates
+    since: int
+    until: int
+    above: int
+    most: int
+
+
+_ALWAYS = 1 << 62
+"""Later than any time in microseconds, more than the tokens of any prompt."""
+
+
 class Row(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Rates that hold for a time: from the instant `since` (inclusive) to `until` (exclusive).
 
@@ -90,6 +104,14 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
             return False
         minute = when.hour * 60 + when.minute
         return any(start <= minute < end for start, end in self.hours)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """From when to before when it holds, in microseconds; its hours left aside."""
+        return (
+            -_ALWAYS if self.since is None else _micros(self.since),
+            _ALWAYS if self.until is None else _micros(self.until),
+        )
 
     def at_prompt(self, prompt_tokens: int) -> Rates:
         """The rates for a prompt of so many tokens in all: the highest tier it exceeds, else the base."""
@@ -161,6 +183,30 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
             if row.holds(at):
                 return row.at_prompt(prompt_tokens)
         return self.rows[-1].at_prompt(prompt_tokens)
+
+    def standard_terms(self, at: int, prompt_tokens: int = 0) -> Terms:
+        """The standard rates, and how much further they hold: at least for this instant and this prompt."""
+        since, until = -_ALWAYS, _ALWAYS
+        row = self.rows[-1]
+        for row in self.rows:
+            begins, ends = row.span
+            if row.hours:
+                # What holds by the hour is asked for each time.
+                since, until = at, at + 1
+            elif at < begins:
+                until = min(until, begins)
+            elif at >= ends:
+                since = max(since, ends)
+            if row.holds(at):
+                since, until = max(since, begins), min(until, ends)
+                break
+        above, most = -1, _ALWAYS
+        for tier in row.tiers:
+            if prompt_tokens > tier.above:
+                above = max(above, tier.above)
+            else:
+                most = min(most, tier.above)
+        return Terms(row.at_prompt(prompt_tokens), since, until, above, most)
 
     def rates(self, at: int, prompt_tokens: int = 0, variant: str | None = None) -> Rates | None:
         """Rates at an instant for a prompt of so many tokens in all; None as for `row`."""

@@ -49,7 +49,7 @@ class Sure:
 
 def conversation(turns, model, *, row=0, agent=None):
     """Turns of (pause in minutes, [(tokens that come in, tokens of the reply, thinking)]), billed by the rules."""
-    events, at, held, number, since = [], START + row * 977_000, 12_000, 0, None
+    events, at, held, sent, number, since = [], START + row * 977_000, 12_000, 0, 0, None
     for turn, (pause, calls) in enumerate(turns):
         at += pause * MINUTE
         events.append(typed(at, turn=f"t{turn}"))
@@ -58,8 +58,9 @@ def conversation(turns, model, *, row=0, agent=None):
                 at += MINUTE // 4
                 events.append(result(f"u{row}-{number}", at - 1_000_000, size=size * 3))
             is_warm = since is not None and at - since <= 5 * MINUTE
-            usage = (0, size, 0, held, words) if is_warm else (0, held + size, 0, 0, words)
-            number, since, held = number + 1, at, held + size + words
+            # A reply is written to the cache only with the call that repeats it.
+            usage = (0, held + size - sent, 0, sent, words) if is_warm else (0, held + size, 0, 0, words)
+            number, since, sent, held = number + 1, at, held + size, held + size + words
             more = {"thinking_chars": 40} if thinks else {}
             uses = (tool("Read", "a.py", 40, f"u{row}-{number}"),)
             events.append(

@@ -117,7 +117,7 @@ def _dearer(step: Step, avoided: int, rates: RateSource) -> Money:
     """What the reply's short writes would have cost more as long ones, less what would not have been written."""
     prompt = step.prompt
     # Long writes stand before the short ones.
-    tokens = min(prompt.short, max(prompt.long + prompt.short - avoided, 0))
+    tokens = min(prompt.short, max(prompt.long + prompt.short - avoided, 0)) if avoided else prompt.short
     long = prompt.rate_in(Lane.CACHE_WRITE_1H, step.reply, rates) if tokens else None
     return tokens * max(long - prompt.short_rate, 0) if long is not None else 0
 

@@ -51,13 +51,11 @@ class Stretch(msgspec.Struct, gc=False):
 
     def cost(self, carried: Carried, beyond: int = 0) -> Money:
         """What the result's tokens after its first `beyond` cost, from its entry until it left."""
-        start, tokens, entered, steps, reads = carried.start, carried.tokens, carried.entered, self.steps, self._reads
-        stop = start + tokens
-        start, tokens = start + beyond, tokens - beyond
+        start, tokens, steps, reads = carried.start + beyond, carried.tokens - beyond, self.steps, self._reads
+        stop, entered = start + tokens, carried.entered
         total = tokens * (reads[carried.left] - reads[entered + 1]) + steps[entered].prompt.paid(start, stop)
         for at in carried.unread:
-            prompt = steps[at].prompt
-            total += prompt.paid(start, stop) - tokens * prompt.read_rate
+            total += steps[at].prompt.above_reading(start, stop)
         return total
 
     def claims(self, results: Sequence[Carried], beyond: int = 0) -> list[Claimed]:
@@ -100,12 +98,12 @@ def stretches(row: Sequence[Step]) -> list[Stretch]:
 def _stretch(row: list[Step], uses: Mapping[str, ToolUse]) -> Stretch:
     results: list[Carried] = []
     here: list[Carried] = []
-    earlier = 0
+    earlier, end = 0, len(row)
     for index, step in enumerate(row):
         size, read = step.prompt.size, step.prompt.read
-        new = _entering(step, size - earlier) if step.results else ()
+        entering = _entering(step, size - earlier) if step.results else ()
         start = size
-        for _, tokens in new:
+        for _, tokens in entering:
             start -= tokens
         earlier = size
         # A prompt that shrank lost its end (the person went back): what stood there is gone, and new results take its
@@ -116,11 +114,12 @@ def _stretch(row: list[Step], uses: Mapping[str, ToolUse]) -> Stretch:
             if carried.start + carried.tokens <= read:
                 break
             carried.unread += (index,)
-        for result, tokens in new:
-            carried = Carried(result, uses.get(result.use_id), tokens, start, index, len(row))
-            here.append(carried)
-            results.append(carried)
-            start += tokens
+        for result, tokens in entering:
+            if tokens:
+                carried = Carried(result, uses.get(result.use_id), tokens, start, index, end)
+                here.append(carried)
+                results.append(carried)
+                start += tokens
     reads = list(accumulate([step.prompt.read_rate for step in row], initial=0))
     return Stretch(row, results, reads)
 
@@ -129,21 +128,29 @@ def _entering(step: Step, room: int) -> Sequence[tuple[Result, int]]:
     """The results that this step's prompt brought in, with their tokens: as estimated, at most what it grew by."""
     found: Sequence[Result] = step.results
     if step.marked:
-        found = [event for event in _since_break(step.before) if isinstance(event, Result)]
-    sizes = [tokens_in(result.size) + result.images * _IMAGE_TOKENS for result in found]
+        found = [event for event in _since_break(step.before) if type(event) is Result]
     if room < 0:
         room = step.prompt.size
+    if len(found) == 1:
+        result = found[0]
+        return [(result, min(_tokens_of(result), room))]
+    sizes = [_tokens_of(result) for result in found]
     total = sum(sizes)
     if total > room:
         sizes = [size * room // total for size in sizes]
-    return [(result, size) for result, size in zip(found, sizes, strict=True) if size]
+    return list(zip(found, sizes, strict=True))
+
+
+def _tokens_of(result: Result) -> int:
+    tokens = tokens_in(result.size)
+    return tokens + result.images * _IMAGE_TOKENS if result.images else tokens
 
 
 def _since_break(before: Sequence[Event]) -> Sequence[Event]:
     """What came after the last break: results from before it went into the summary, not into this prompt."""
     for index in range(len(before) - 1, -1, -1):
         event = before[index]
-        if isinstance(event, Mark) and event.kind in LEAVING:
+        if type(event) is Mark and event.kind in LEAVING:
             # A microcompaction leaves the newest results in place.
             return before if event.kind is MarkKind.MICROCOMPACTION else before[index + 1 :]
     return before

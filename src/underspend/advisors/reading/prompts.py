@@ -8,7 +8,7 @@ from underspend.core.advisor import RateSource
 from underspend.core.history import Answered
 from underspend.core.money import Money, scale
 from underspend.core.reply import Bill
-from underspend.core.usage import Lane, Metered
+from underspend.core.usage import PLACES, Lane, Usage
 
 PROMPT_ORDER = (Lane.CACHE_READ, Lane.CACHE_WRITE_1H, Lane.CACHE_WRITE_5M, Lane.INPUT)
 """How the lanes lie in a prompt: what was read comes first, long writes precede short ones, fresh tokens are last."""
@@ -70,9 +70,10 @@ class Prompt(msgspec.Struct, gc=False):
         at = 0
         for lane, size, rate in self._lanes():
             end = at + size
-            tokens = min(end, stop) - max(at, start)
-            if tokens > 0:
-                found.append(Part(lane, tokens, rate))
+            if end > start and at < stop and size > 0:
+                tokens = (end if end < stop else stop) - (at if at > start else start)  # noqa: FURB136  (as in `paid`)
+                if tokens > 0:
+                    found.append(Part(lane, tokens, rate))
             at = end
         return found
 
@@ -85,14 +86,21 @@ class Prompt(msgspec.Struct, gc=False):
             return sum([part.amount for part in self.between(start, stop)])
         # Nearly all prompts were written with one lifetime.
         written, rate = (self.long, self.long_rate) if self.long else (self.short, self.short_rate)
-        after, total = at + written, 0
+        after = at + written
+        if at <= start and stop <= after:
+            return (stop - start) * rate
+        total = 0
         if start < at:
             total, start = (at - start) * self.read_rate, at
         if start < after:
             end = stop if stop < after else after  # noqa: FURB136  (asked for every result of years)
             total, start = total + (end - start) * rate, end
-        end = min(stop, after + self.fresh)
+        end = stop if stop < after + self.fresh else after + self.fresh  # noqa: FURB136  (as above)
         return total + (end - start) * self.fresh_rate if end > start else total
+
+    def above_reading(self, start: int, stop: int) -> Money:
+        """What these tokens cost above what reading all of them would have: below 0 where not all were sent."""
+        return self.paid(start, stop) - (stop - start) * self.read_rate
 
     def rate_of(self, lane: Lane) -> Money | None:
         """What a token of the lane cost in this prompt; None when it has none."""
@@ -114,12 +122,14 @@ class Prompt(msgspec.Struct, gc=False):
         if paid is not None:
             return paid or None
         model = reply.metered.model or reply.asked_model
-        listed = None if model is None else rates.rate(model, lane, reply.at, self.size)
-        known = self._last()
-        if model is None or listed is None or known is None:
+        if model is None:
+            return None
+        row = rates.rates(model, reply.at, self.size)
+        listed, known = row[PLACES[lane]], self._last()
+        if listed is None or known is None:
             return listed
         own, rate = known
-        base = rates.rate(model, own, reply.at, self.size)
+        base = row[PLACES[own]]
         if base == rate:
             return listed if base else None
         return scale(listed, rate, base) if base and rate else None
@@ -146,17 +156,40 @@ def prompt_of(reply: Answered, bill: Bill | None) -> Prompt:
     what was left warm. Passes of other models (advisors) and compaction passes are not its prompt.
     """
     units = reply.metered.units
-    first, last = _passes(reply.metered)
-    if first is None or last is None:
+    if len(units) == 1:
+        unit = units[0]
+        return EMPTY if unit.kind in _NOT_THE_PROMPT else _whole(unit.usage, bill)
+    own = [index for index, unit in enumerate(units) if unit.billed and unit.kind not in _NOT_THE_PROMPT]
+    if not own:
         return EMPTY
-    usage = units[first].usage
+    usage, closing = units[own[0]].usage, units[own[-1]].usage
     read, long, short, fresh = usage.cache_read, usage.cache_write_1h, usage.cache_write_5m, usage.input
-    closing = usage if first == last else units[last].usage
     warm = closing.cache_read + closing.cache_write_1h + closing.cache_write_5m
     made = Prompt(read + long + short + fresh, read, warm, long, short, fresh)
     if bill is not None:
-        _rate(made, first, bill)
+        _rate(made, own[0], bill)
     return made
+
+
+def _whole(usage: Usage, bill: Bill | None) -> Prompt:
+    """The prompt of a reply that is one pass, as nearly all are: all that was billed in a lane is of this prompt."""
+    read, long, short, fresh = usage.cache_read, usage.cache_write_1h, usage.cache_write_5m, usage.input
+    warm = read + long + short
+    if bill is None:
+        return Prompt(warm + fresh, read, warm, long, short, fresh)
+    of_fresh, of_short, of_long, of_read, _ = bill.by_lane
+    return Prompt(
+        warm + fresh,
+        read,
+        warm,
+        long,
+        short,
+        fresh,
+        of_read // read if read > 0 else 0,
+        of_long // long if long else 0,
+        of_short // short if short else 0,
+        of_fresh // fresh if fresh else 0,
+    )
 
 
 def _rate(prompt: Prompt, unit: int, bill: Bill) -> None:
@@ -174,11 +207,3 @@ def _rate(prompt: Prompt, unit: int, bill: Bill) -> None:
             prompt.long_rate = line.amount // tokens
         elif lane is _FRESH:
             prompt.fresh_rate = line.amount // tokens
-
-
-def _passes(metered: Metered) -> tuple[int | None, int | None]:
-    units = metered.units
-    if len(units) == 1:
-        return (0, 0) if units[0].kind not in _NOT_THE_PROMPT else (None, None)
-    own = [index for index, unit in enumerate(units) if unit.billed and unit.kind not in _NOT_THE_PROMPT]
-    return (own[0], own[-1]) if own else (None, None)

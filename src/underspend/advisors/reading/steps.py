@@ -42,7 +42,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
         if not self.marked:
             return None
         for event in reversed(self.before):
-            if isinstance(event, Mark) and event.kind is kind:
+            if type(event) is Mark and event.kind is kind:
                 return event
         return None
 
@@ -54,7 +54,7 @@ def steps(timeline: Timeline, bills: Mapping[str, Bill]) -> list[Step]:
     results: list[Result] = []
     marked, led = False, None
     for event in timeline.events:
-        if isinstance(event, Answered):
+        if type(event) is Answered:
             if event.nested and timeline.agent is None:
                 continue
             # A request leaves when the last result is in or the prompt is typed; the reply's own time is its first
@@ -66,10 +66,10 @@ def steps(timeline: Timeline, bills: Mapping[str, Bill]) -> list[Step]:
             waiting, results, marked, led = [], [], False, None
             continue
         waiting.append(event)
-        if isinstance(event, Result):
+        if type(event) is Result:
             results.append(event)
             led = event.at
-        elif isinstance(event, Typed):
+        elif type(event) is Typed:
             led = event.at
         else:
             marked = True
@@ -80,7 +80,7 @@ def segments(row: Iterable[Step], breaks: Collection[MarkKind] = BREAKS) -> list
     """The row cut where the context became another one. A step keeps all that came before it, also before the cut."""
     made: list[list[Step]] = []
     for step in row:
-        broken = step.marked and any(isinstance(event, Mark) and event.kind in breaks for event in step.before)
+        broken = step.marked and any(type(event) is Mark and event.kind in breaks for event in step.before)
         if broken or not made:
             made.append([])
         made[-1].append(step)

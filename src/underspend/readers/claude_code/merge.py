@@ -41,8 +41,10 @@ def merged(read: Sequence[tuple[Source, Extract]], skipped: Iterable[Skipped] = 
         for kind, times in extract.unknown.items():
             history.unknown[kind] = history.unknown.get(kind, 0) + times
     extracts = [extract for _, extract in ordered]
-    _count_once(extracts)
-    _drop_copied_entries(extracts)
+    if len(extracts) > 1:
+        # One file names each reply once.
+        _count_once(extracts)
+        _drop_copied_entries(extracts)
     history.timelines = _timelines(ordered)
     return history
 
@@ -156,7 +158,6 @@ def _drop_copied_entries(extracts: list[Extract]) -> None:
 
 def _timelines(ordered: Sequence[tuple[Source, Extract]]) -> list[Timeline]:
     found: dict[tuple[str, str | None], Timeline] = {}
-    uses: dict[str, str] = {}
     for source, extract in ordered:
         for part in extract.parts:
             key = (extract.session, part.agent)
@@ -166,13 +167,29 @@ def _timelines(ordered: Sequence[tuple[Source, Extract]]) -> list[Timeline]:
             line.agent_type = line.agent_type or part.agent_type
             line.parent_use = line.parent_use or part.parent_use
             line.events.extend([*part.answered, *part.results, *part.typed, *part.marks])
-            uses.update((use.id, use.target) for reply in part.answered for use in reply.tools if use.name in SPAWNING)
     kept = [line for line in found.values() if line.events]
     for line in kept:
         line.events.sort(key=_order)
-        if line.agent is not None and line.agent_type is None and line.parent_use is not None:
-            line.agent_type = uses.get(line.parent_use) or None
+    untyped = [
+        line for line in kept if line.agent is not None and line.agent_type is None and line.parent_use is not None
+    ]
+    if untyped:
+        started = _types_started(extract for _, extract in ordered)
+        for line in untyped:
+            line.agent_type = started.get(line.parent_use or "") or None
     return kept
+
+
+def _types_started(extracts: Iterable[Extract]) -> dict[str, str]:
+    """The types of the agents that were started, by the tool use that did it."""
+    return {
+        use.id: use.target
+        for extract in extracts
+        for part in extract.parts
+        for reply in part.answered
+        for use in reply.tools
+        if use.name in SPAWNING
+    }
 
 
 def _order(event: Event) -> tuple[int, int]:
