@@ -2,13 +2,19 @@
 
 import asyncio
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import running
 from doubles import daily
 from summed_up import CHEAP, ON, SAID, Chat, On, policy
 
 from underspend.core.budgets import Scope
 from underspend.gateway.summaries import NAME
+from underspend.testing.fake_upstream import run_in_thread
+from underspend.testing.fake_upstream.clock import FakeClock
 from underspend.testing.fake_upstream.faults import Fault
 from underspend.testing.fake_upstream.replies import Reply
 
@@ -88,7 +94,7 @@ def test_only_where_it_is_on(state):
 
 def stands(body):
     """Whether a summary stands in a body."""
-    return SAID in json.dumps(body["messages"][1])
+    return SAID in json.dumps(body["messages"][1:2])
 
 
 async def turns(gateway, chat, count, session="s1"):
@@ -178,7 +184,7 @@ def test_a_second_pause_sums_up_the_first_summary_and_what_came_since():
             chat = await session(gateway, turns=6, after=6)
             await gateway.pause(900)
             await turns(gateway, chat, 1)
-            first, second = gateway.sent(CHEAP)
+            _, second = gateway.sent(CHEAP)
             assert SAID in second["messages"][0]["content"]
             assert "line 1 0" not in second["messages"][0]["content"]
             assert len(gateway.sent()[-1]["messages"]) < 20
@@ -250,3 +256,74 @@ def test_without_a_model_nothing_happens_and_one_line_says_so():
             assert gateway.made.summaries is None
 
     asyncio.run(run())
+
+
+CONFIG = f"""
+[strategies.summarise_history]
+state = "on"
+model = "{CHEAP}"
+least_tokens = 10000
+most_tokens = 500
+"""
+
+
+class Moved:
+    """The provider and, before it, the real gateway in a process of its own; both clocks are moved together."""
+
+    def __init__(self, home, fake, clock):
+        self.file, self.clock, self.moved = home / "moved", clock, 0
+        home.mkdir()
+        self.move(0)
+        (home / "config.toml").write_text(CONFIG)
+        program = [sys.executable, str(Path(__file__).with_name("moved.py")), str(home), fake.url, str(self.file)]
+        with (home / "stderr.log").open("ab") as log:
+            process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, text=True)
+        self.gateway = running.Running(process.stdout.readline().strip(), home, process)
+
+    def move(self, seconds):
+        self.moved += seconds
+        self.clock.advance(seconds)
+        self.file.write_text(str(self.moved))
+
+    def ask(self, body):
+        shown = {"x-api-key": "sk-ant-api03-test", "anthropic-version": "2023-06-01"}
+        named = {"x-claude-code-session-id": "6f1b1c9e-8f0e-4f43-9a55-0d2f4a1c7be2", "user-agent": "claude-cli/2.1.328"}
+        status, _, said = self.gateway.post("/v1/messages", body, {**shown, **named})
+        assert status == 200, said
+        self.move(5)
+
+
+def said_by(home, *words):
+    command = [sys.executable, "-m", "underspend", *words, "--home", str(home)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_a_real_gateway_does_it_by_itself_and_its_commands_show_it(tmp_path):
+    clock, home = FakeClock(), tmp_path / "home"
+
+    def script(view):
+        return Reply(content=SAID if view.model == CHEAP else "Going on.")
+
+    with run_in_thread(script, clock=clock, keep_bodies=True) as fake:
+        made, chat = Moved(home, fake, clock), Chat()
+        try:
+            for number in range(9):
+                if number == 6:
+                    made.gateway.rows(wait_for=12)
+                    made.move(600)
+                    made.gateway.rows("role = 'summary'", wait_for=1)
+                for body in chat.turn():
+                    made.ask(body)
+            assert made.gateway.status()["faults"] == []
+        finally:
+            made.gateway.stop()
+            made.gateway.process.stdout.close()
+        bodies = [json.loads(each.body) for each in fake.requests]
+        assert [stands(body) for body in bodies if body["model"] != CHEAP] == [False] * 12 + [True] * 6
+        rows = running.ledger_rows(home)
+        assert sum(row["cost_pico"] for row in rows) == fake.bill().picodollars
+    (row,) = [row for row in rows if row["role"] == "summary"]
+    assert row["session"] == rows[0]["session"]
+    saved = json.loads(said_by(home, "savings", "--since", "week", "--json"))
+    assert NAME in json.dumps(saved)
+    assert "a summary of messages 1 to 15" in said_by(home, "explain", row["id"])
