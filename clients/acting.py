@@ -27,6 +27,7 @@ SET = {
     "thinking_effort": 'samples = 5\nshort_reply = 4000\nroles = ["main", "subagent", "unknown"]',
     "cold_prune": "keep_calls = 3\nwhen_warm = true",
     "drop_stale_results": "keep_calls = 2",
+    "summarise_history": 'model = "claude-haiku-4-5-20251001"\nleast_tokens = 1000\nmost_tokens = 500\nkeep_turns = 1',
     "trim_history": 'budget_tokens = 4000\nroles = ["main", "subagent", "unknown"]',
 }
 EVERYTHING = "\n".join(f'[strategies.{kind.name}]\nstate = "on"\n{SET.get(kind.name, "")}\n' for kind in BUILTIN)

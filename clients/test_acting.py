@@ -4,10 +4,11 @@ The bars are those of the fake provider's own cache and bill. Pauses of minutes 
 """
 
 import shutil
+import time
 
 import anthropic
 import pytest
-from acting import DEFAULT, EVERYTHING, POLICIES, demo, played, session_of_claude
+from acting import DEFAULT, EVERYTHING, POLICIES, SET, demo, played, session_of_claude
 from test_claude_code import SESSIONS, SPOILED, with_summary
 from test_strategies import long_work
 
@@ -168,3 +169,39 @@ def test_the_sdk_goes_on_and_its_cache_is_hit_as_often(sdk_runs, policy):
 
 def test_the_sdk_never_pays_more_by_default(sdk_runs):
     compare(sdk_runs["direct"], sdk_runs["default"])
+
+
+SUMMED_UP = "\n".join(
+    [
+        "[strategies.summarise_history]",
+        'state = "on"',
+        SET["summarise_history"],
+        "[strategies.cache_ttl]",
+        'state = "off"',
+    ]
+)
+
+
+def away(client, clock):
+    """A person who is away for 40 minutes between prompts, while the gateway has the session summed up."""
+    first = client.ask("look at the file again and again")
+    for _ in range(4):
+        clock.advance(40 * MINUTE)
+        time.sleep(3)
+        client.ask("and once more", "--resume", first["session_id"])
+
+
+def test_claude_code_goes_on_behind_a_summary_and_pays_less(claude, tmp_path):
+    made = {}
+    for name, config in {"direct": None, "summed up": SUMMED_UP}.items():
+        work = tmp_path / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        play, said = session_of_claude(claude, work, away)
+        made[name] = played(tmp_path / name, with_summary(long_work(work)), play, config), said[0]
+    (direct, heard), (summed_up, heard_now) = made["direct"], made["summed up"]
+    assert summed_up.faults == []
+    assert summed_up.statuses == {200}
+    assert [each["result"] for each in heard_now] == [each["result"] for each in heard]
+    assert [row["role"] for row in summed_up.rows].count("summary") >= 1
+    assert summed_up.total < direct.total

@@ -77,7 +77,7 @@ def test_one_message_stands_for_several() -> None:
     edited = apply(ReplaceMessages(1, 2, "a summary", 3, why=""), CALL)
     assert [block.message for block in edited.blocks] == [-1, 0, 1, 3]
     made = edited.blocks[2]
-    assert (made.kind, made.role, made.tokens, made.edited) == ("text", "user", 3, True)
+    assert (made.kind, made.role, made.tokens, made.edited) == ("text", "assistant", 3, True)
     assert edited.prompt_tokens == 53
     assert apply(ReplaceMessages(1, 2, "another", 3, why=""), CALL).blocks[2].digest != made.digest
     assert apply(ReplaceMessages(7, 8, "a summary", 3, why=""), CALL) is CALL

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from strategies.talks import block
 from underspend.core.call import Block
-from underspend.core.summaries import can_part, old_until, prefix_of, prefixes, tokens_of, turns
+from underspend.core.summaries import can_part, old_part, prefix_of, prefixes, tokens_of, turns
 
 
 def talk(*kinds: str) -> tuple[Block, ...]:
@@ -27,23 +27,30 @@ def test_turns_begin_where_a_person_speaks() -> None:
 
 
 def test_the_old_part_ends_before_the_turns_that_stay() -> None:
-    assert [old_until(TALK, keep) for keep in (1, 2, 3, 4, 9)] == [9, 7, 3, None, None]
-    assert old_until((), 1) is None
+    assert [old_part(TALK, keep) for keep in (1, 2, 3, 4, 9)] == [(1, 9), (1, 7), (1, 3), None, None]
+    assert old_part((), 1) is None
+    assert old_part(talk(*"uscrauau"), 1) == (2, 6)
 
 
 def test_messages_can_be_parted_only_where_a_turn_begins() -> None:
-    assert [at for at in range(-2, 13) if can_part(TALK, at)] == [3, 7, 9]
+    assert [at for at in range(-2, 13) if can_part(TALK, 1, at)] == [3, 7, 9]
 
 
 def test_a_use_is_never_parted_from_its_result() -> None:
     late = (*talk(*"ucuau"), block("tool_result", 1, message=5, role="user", ref="t1"))
-    assert not can_part(late, 1)
-    assert not can_part(late, 3)
+    assert not can_part(late, 1, 1)
+    assert not can_part(late, 1, 3)
 
 
-def test_messages_of_others_and_those_that_show_nothing_stay() -> None:
-    assert not can_part(talk(*"uasuau"), 3)
-    assert not can_part(tuple(each for each in TALK if each.message != 2), 3)
+def test_what_the_client_says_as_the_system_goes_only_where_it_is_short() -> None:
+    nudged = talk(*"ucrscrauau")
+    assert can_part(nudged, 1, 6)
+    assert not can_part(tuple(replace(each, tokens=65) if each.role == "system" else each for each in nudged), 1, 6)
+    assert not can_part(tuple(replace(each, kind="x") if each.role == "system" else each for each in nudged), 1, 6)
+
+
+def test_a_message_that_shows_nothing_stays() -> None:
+    assert not can_part(tuple(each for each in TALK if each.message != 2), 1, 3)
 
 
 def test_a_prefix_has_the_name_of_its_messages_and_its_caller() -> None:

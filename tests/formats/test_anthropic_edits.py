@@ -170,17 +170,23 @@ def test_one_message_stands_for_several_and_the_rest_stays_byte_for_byte() -> No
     text = {"type": "text", "text": 'in "short"'}
     last = {"type": "text", "text": "and now?", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
     kept = {"role": "user", "content": [last]}
-    assert json.loads(made)["messages"] == [more[0], {"role": "user", "content": [text]}, kept]
+    assert json.loads(made)["messages"] == [more[0], {"role": "assistant", "content": [text]}, kept]
     begin = raw.index(b'{"role": "assistant"')
     assert made.startswith(raw[:begin])
     assert made.endswith(raw[raw.index(b', "max_tokens"') :])
+
+
+def test_messages_that_set_something_stay() -> None:
+    more = [BODY["messages"][0], {"role": "assistant", "content": "so", "x": 1}, {"role": "user", "content": "and?"}]
+    with pytest.raises(ValueError, match="hold settings"):
+        after(ReplaceMessages(1, 1, "in short", 3, why=""), messages=more)
 
 
 def test_a_summary_stands_for_another_model_too() -> None:
     more = [*BODY["messages"], {"role": "assistant", "content": "so"}, {"role": "user", "content": "and now?"}]
     made = after(SetModel("claude-opus-5-5", why=""), ReplaceMessages(1, 3, "in short", 3, why=""), messages=more)
     assert made["model"] == "claude-opus-5-5"
-    assert [each["role"] for each in made["messages"]] == ["user", "user", "user"]
+    assert [each["role"] for each in made["messages"]] == ["user", "assistant", "user"]
 
 
 @pytest.mark.parametrize("edits", REFUSED)

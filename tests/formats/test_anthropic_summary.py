@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from underspend.formats.anthropic_summary import record_of, request, summary_in
+from underspend.formats.anthropic_summary import holds_settings, record_of, request, summary_in
 
 MESSAGES = [
     {"role": "user", "content": "mend it"},
@@ -53,13 +53,20 @@ def test_the_request_is_one_question_with_a_limit() -> None:
     assert "a record" in body["messages"][0]["content"]
 
 
+def test_a_message_that_says_more_may_set_something() -> None:
+    assert not holds_settings(RAW, 0, 9)
+    more = json.dumps([*MESSAGES, {"role": "system", "content": "", "output_config": {"effort": "low"}}]).encode()
+    assert holds_settings(more, 3, 4)
+    assert not holds_settings(more, 0, 3)
+
+
 def reply(text: str, stop: str = "end_turn") -> bytes:
     return json.dumps({"content": [{"type": "text", "text": text}], "stop_reason": stop}).encode()
 
 
 def test_a_whole_reply_is_a_summary_that_says_what_it_is() -> None:
     said = summary_in(reply(" It was mended.\n"))
-    assert said.startswith("[Earlier messages of this conversation are left out here.")
+    assert said.startswith("[Summary of what was said and done up to here;")
     assert said.endswith("\nIt was mended.")
 
 

@@ -24,24 +24,24 @@ def plan(asked=ASKED, edit=MADE, **more):
 def test_a_summary_is_found_by_the_messages_it_stands_for_and_the_longest_first():
     known = Histories()
     assert known.of(ASKED) == (None, None)
-    known.put(ASKED, Summary(3, "short", 1))
-    known.put(ASKED, Summary(5, "longer", 2))
-    assert known.of(ASKED) == (Summary(5, "longer", 2), None)
-    assert known.of(replace(ASKED, blocks=BLOCKS[:5])) == (Summary(3, "short", 1), None)
+    known.put(ASKED, Summary(1, 3, "short", 1))
+    known.put(ASKED, Summary(1, 5, "longer", 2))
+    assert known.of(ASKED) == (Summary(1, 5, "longer", 2), None)
+    assert known.of(replace(ASKED, blocks=BLOCKS[:5])) == (Summary(1, 3, "short", 1), None)
     other = (replace(BLOCKS[0], digest=b"other"), *BLOCKS[1:])
     assert known.of(replace(ASKED, blocks=other)) == (None, None)
 
 
 def test_nobody_else_finds_it():
     known = Histories()
-    known.put(ASKED, Summary(5, "longer", 2))
+    known.put(ASKED, Summary(1, 5, "longer", 2))
     assert known.of(replace(ASKED, identity=Identity(session="s", key="another"))) == (None, None)
     assert known.of(replace(ASKED, identity=Identity(session="fork", key="k")))[0] is not None
 
 
 def test_what_was_put_in_place_is_kept_and_its_summary_is_at_hand_no_more():
     known = Histories()
-    known.put(ASKED, Summary(5, "in short", 3))
+    known.put(ASKED, Summary(1, 5, "in short", 3))
     kept = known.keep(plan())
     assert known.of(ASKED) == (None, kept)
     assert kept.edit == MADE
@@ -75,6 +75,6 @@ def test_no_more_than_so_many_are_kept():
     known = Histories()
     for number in range(2_010):
         first = (replace(BLOCKS[0], digest=b"%d" % number), *BLOCKS[1:])
-        known.put(replace(ASKED, blocks=first), Summary(5, "s", 1))
+        known.put(replace(ASKED, blocks=first), Summary(1, 5, "s", 1))
     assert known.of(replace(ASKED, blocks=first))[0] is not None
     assert len(known._made) == 2_000

@@ -74,7 +74,7 @@ def test_a_breakpoint_behind_a_summary_knows_its_place() -> None:
     done = spliced(Written(raw), plan)
     assert done.dropped == ()
     text = {"type": "text", "text": "in short", "cache_control": {"type": "ephemeral"}}
-    assert json.loads(done.body)["messages"] == [MESSAGES[0], {"role": "user", "content": [text]}, MESSAGES[4]]
+    assert json.loads(done.body)["messages"] == [MESSAGES[0], {"role": "assistant", "content": [text]}, MESSAGES[4]]
 
 
 def test_what_the_client_got_wrong_itself_drops_no_edit() -> None:

@@ -14,7 +14,7 @@ from underspend.core.editing import apply
 from underspend.core.edits import ReplaceContent, ReplaceMessages
 from underspend.core.glance import Glance
 from underspend.core.strategy import State
-from underspend.core.summaries import Replaced, Summary, old_until, tokens_of
+from underspend.core.summaries import Replaced, Summary, old_part, tokens_of
 from underspend.strategies.summarise_history import SummariseHistory
 
 ON = SummariseHistory(model="cheap", least_tokens=1_000, most_tokens=200)
@@ -48,8 +48,8 @@ def chat(*turns: tuple[int, int], thinks: bool = False, **more: Any) -> Call:
 
 
 def summed_up(asked: Call, strategy: SummariseHistory = ON, **more: Any) -> list[Any]:
-    last = old_until(asked.blocks, strategy.keep_turns)
-    summary = Summary(last, "what was", 100) if last is not None else None
+    part = old_part(asked.blocks, strategy.keep_turns)
+    summary = Summary(*part, "what was", 100) if part is not None else None
     return decided(strategy, asked, known(**{"calls": 9, "idle": 20 * MINUTE, "summary": summary, **more}))
 
 
@@ -63,7 +63,7 @@ def test_old_turns_give_way_to_the_summary_at_hand() -> None:
     assert [(each.message, each.role) for each in left.blocks] == [
         (-1, ""),
         (0, "user"),
-        (1, "user"),
+        (1, "assistant"),
         *[(each.message, each.role) for each in LONG.blocks if each.message > 9],
     ]
 
@@ -94,7 +94,7 @@ def test_a_lifetime_that_has_only_just_ended_counts_as_not_over(minutes: float, 
 
 def test_a_summary_that_is_hardly_shorter_is_left() -> None:
     there = tokens_of(LONG.blocks, 1, 9)
-    assert summed_up(LONG, summary=Summary(9, "long", there // 2 + 1)) == []
+    assert summed_up(LONG, summary=Summary(1, 9, "long", there // 2 + 1)) == []
 
 
 def test_what_stands_there_already_counts() -> None:
@@ -106,9 +106,9 @@ def test_what_stands_there_already_counts() -> None:
 
 
 def test_turns_that_are_to_stay_stay() -> None:
-    assert summed_up(LONG, summary=Summary(12, "too much", 100)) == []
-    assert summed_up(LONG, summary=Summary(4, "in a turn", 100)) == []
-    assert len(summed_up(LONG, summary=Summary(5, "less", 100))) == 1
+    assert summed_up(LONG, summary=Summary(1, 12, "too much", 100)) == []
+    assert summed_up(LONG, summary=Summary(1, 4, "in a turn", 100)) == []
+    assert len(summed_up(LONG, summary=Summary(1, 5, "less", 100))) == 1
 
 
 def test_bound_thinking_goes_too_but_never_that_of_a_turn_under_way() -> None:
@@ -139,7 +139,7 @@ def test_pairs_stay_together_in_order_and_nothing_is_done_when_warm(
     """Whatever summary is at hand: that of other messages too."""
     asked = chat(*said, thinks=thinks)
     strategy = SummariseHistory(model="cheap", keep_turns=keep)
-    edits = summed_up(asked, strategy, summary=Summary(last, "what was", 10), warm_tokens=warm)
+    edits = summed_up(asked, strategy, summary=Summary(1, last, "what was", 10), warm_tokens=warm)
     for edit in edits:
         left = apply(edit, asked)
         kept = [each for each in left.blocks if each.label != "summary"]

@@ -108,7 +108,7 @@ def _without(call: Call, first: int, last: int) -> Call:
 
 
 def _with_message(call: Call, edit: ReplaceMessages) -> Call:
-    """The call with one text of the user's where the messages stood; as it is where none of them is there."""
+    """The call with one text of the model's where the messages stood; as it is where none of them is there."""
     at = next((n for n, block in enumerate(call.blocks) if edit.first <= block.message <= edit.last), None)
     if at is None:
         return call
@@ -121,7 +121,7 @@ def _with_message(call: Call, edit: ReplaceMessages) -> Call:
         size=len(said),
         tokens=edit.tokens,
         message=edit.first,
-        role="user",
+        role="assistant",
         edited=True,
     )
     left = _without(call, edit.first, edit.last)

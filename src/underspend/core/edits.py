@@ -72,7 +72,7 @@ class DropMessages:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceMessages:
-    """One message of the user's that says `text` stands for the messages `first` to `last`; others keep their numbers.
+    """One message of the model's that says `text` stands for the messages `first` to `last`; others keep their numbers.
 
     `tokens` is its size then. Once made it is made again in every later call that begins with the same messages.
     """

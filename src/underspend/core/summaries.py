@@ -9,16 +9,15 @@ from hashlib import blake2b
 from underspend.core.call import Block, Section
 from underspend.core.edits import ReplaceMessages
 
-FIRST = 1
-"""The message at which the old part begins: the one before it says what it is all about, and stays as it is."""
-
-_SPEAKERS = frozenset({"user", "assistant"})
+_PASSING = 64
+"""System messages of so many tokens at most may go with the messages around them: longer ones are there to stay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What says in `tokens` tokens what stands in the messages `FIRST` to `last` of a conversation."""
+    """What says in `tokens` tokens what stands in the messages `first` to `last` of a conversation."""
 
+    first: int
     last: int
     text: str
     tokens: int
@@ -56,11 +55,17 @@ def tokens_of(blocks: Sequence[Block], first: int, last: int) -> int:
     return sum(block.tokens for block in blocks if first <= block.message <= last)
 
 
-def old_until(blocks: Sequence[Block], keep_turns: int) -> int | None:
-    """The last message before the newest `keep_turns` turns; None where nothing before them can be parted from them."""
-    starts = [message for message in turns(blocks) if message > FIRST]
-    last = starts[-keep_turns] - 1 if len(starts) >= keep_turns else None
-    return last if last is not None and can_part(blocks, last) else None
+def old_part(blocks: Sequence[Block], keep_turns: int) -> tuple[int, int] | None:
+    """The first and the last message before the newest `keep_turns` turns; None where they cannot be taken out.
+
+    What stands before the model's first words stays: it says what all is about.
+    """
+    first = next((block.message for block in blocks if block.role == "assistant"), None)
+    starts = turns(blocks)
+    if first is None or len(starts) < keep_turns:
+        return None
+    last = starts[-keep_turns] - 1
+    return (first, last) if can_part(blocks, first, last) else None
 
 
 def turns(blocks: Sequence[Block]) -> list[int]:
@@ -75,17 +80,22 @@ def turns(blocks: Sequence[Block]) -> list[int]:
     return [message for message, role in roles.items() if role == "user" and message not in results]
 
 
-def can_part(blocks: Sequence[Block], last: int) -> bool:
-    """Whether the messages `FIRST` to `last` can be taken out.
+def can_part(blocks: Sequence[Block], first: int, last: int) -> bool:
+    """Whether the messages `first` to `last` can give way to one of the model's.
 
-    A turn begins behind them, no use is parted from its result, and all are a user's or the model's: a message that
-    shows no block may hold settings for those behind it.
+    They begin with the first of the model's and end before a turn begins, no use is parted from its result, and what
+    the client said as the system is short. A message that shows no block may hold settings for those behind it.
     """
     messages = [block for block in blocks if block.section is Section.MESSAGES]
+    begins = next((block.message for block in messages if block.role == "assistant"), None)
     seen = {block.message for block in messages}
-    if last <= FIRST or last + 1 not in turns(messages) or not seen.issuperset(range(last + 2)):
+    if first != begins or last <= first or last + 1 not in turns(messages) or not seen.issuperset(range(last + 2)):
         return False
-    old = [block for block in messages if block.message <= last]
-    refs = {block.ref for block in old if block.ref is not None}
+    refs = {block.ref for block in messages if block.message <= last and block.ref is not None}
     kept = {block.ref for block in messages if block.message > last and block.ref is not None}
-    return not refs & kept and all(block.role in _SPEAKERS for block in old)
+    old = [block for block in messages if first <= block.message <= last]
+    return not refs & kept and all(block.role != "system" or _is_passing(block) for block in old)
+
+
+def _is_passing(block: Block) -> bool:
+    return block.kind == "text" and block.tokens <= _PASSING

@@ -43,7 +43,7 @@ class _Place:
     """A block of the body: where it stands, the message it is in (-1 outside), and what becomes of it.
 
     A message or system prompt that is a plain string is a block too, `is_bare`. With `said` it is a message of the
-    user's that stands for others.
+    model's that stands for others.
     """
 
     at: Slice
@@ -243,10 +243,12 @@ class _Body:
         self._dropped |= {*range(first, last + 1)}
 
     def _stand_in(self, first: int, last: int, said: str) -> None:
-        """One message in place of others; behind it one of the user's stays."""
+        """One message in place of others, none of which may set anything for those behind it."""
         places, messages = self._all(), self._messages()
         if not 0 <= first <= last < len(messages) - 1 or self._dropped & {*range(first, last + 2)} or not said.strip():
             raise ValueError(f"nothing can stand for messages {first} to {last} of {len(messages)}")
+        if any(set(members(self._raw, each)) - {"role", "content"} for each in messages[first : last + 1]):
+            raise ValueError(f"messages {first} to {last} hold settings")
         at = next((number for number, place in enumerate(places) if place.message >= first), len(places))
         text = _Place(messages[first], first, said=said)
         self._places = [*places[:at], text, *(place for place in places[at:] if place.message != first)]
@@ -286,7 +288,7 @@ class _Body:
 
     def _patches_of(self, place: _Place) -> Iterator[Patch]:
         if place.said is not None:
-            yield Patch(place.at, _user_s(place.said, place.ttl))
+            yield Patch(place.at, _model_s(place.said, place.ttl))
             return
         if place.is_bare:
             if place.ttl is not None:
@@ -356,10 +358,10 @@ class _Body:
         return next((text(control.get("ttl")) or "5m" for control in controls if control), None)
 
 
-def _user_s(said: str, ttl: str | None) -> bytes:
-    """A message of the user's."""
+def _model_s(said: str, ttl: str | None) -> bytes:
+    """A message of the model's."""
     control = b',"cache_control":' + _control(ttl) if ttl is not None else b""
-    return b'{"role":"user","content":[{"type":"text","text":' + _encode(said) + control + b"}]}"
+    return b'{"role":"assistant","content":[{"type":"text","text":' + _encode(said) + control + b"}]}"
 
 
 def _cuts(found: Sequence[Slice], gone: AbstractSet[int]) -> Iterator[Patch]:

@@ -20,7 +20,7 @@ repetitions and the text of files. What stands in the record is material: follow
 summary alone, in at most {words} words."""
 
 _SAID = """\
-[Earlier messages of this conversation are left out here. This summary stands for them.]
+[Summary of what was said and done up to here; the messages themselves are left out.]
 """
 
 
@@ -46,6 +46,11 @@ def record_of(messages: bytes, first: int, last: int, *, earlier: str = "") -> s
     for message in items(decode(messages))[first : last + 1]:
         lines += _lines(message)
     return "\n".join(lines)
+
+
+def holds_settings(messages: bytes, first: int, last: int) -> bool:
+    """Whether one of the messages says more than who says what: it may set something for those behind it."""
+    return any(message.keys() - {"role", "content"} for message in items(decode(messages))[first : last + 1])
 
 
 def summary_in(reply: bytes) -> str:

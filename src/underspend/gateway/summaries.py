@@ -18,7 +18,7 @@ from underspend.core.engine import Step
 from underspend.core.foresight import written_at
 from underspend.core.plan import Decision, Plan
 from underspend.core.reply import Outcome, Reply
-from underspend.core.summaries import FIRST, Summary, old_until, tokens_of
+from underspend.core.summaries import Summary, old_part, tokens_of
 from underspend.formats import anthropic_request, anthropic_summary
 from underspend.formats.anthropic_request import MessagesRequest
 from underspend.gateway.acting import Acting, key_of
@@ -65,10 +65,11 @@ class _Quiet:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A summary to be asked for: what `call` begins with, up to `last`, by way of `asked`."""
+    """A summary to be asked for: what `call` says from `first` to `last`, by way of `asked`."""
 
     quiet: _Quiet
     call: Call
+    first: int
     last: int
     asked: Asked
 
@@ -159,7 +160,7 @@ class Summaries:
             job = self._job(quiet)
             if job is not None:
                 said = await self._asked_for(job)
-                self.acting.histories.put(job.call, Summary(job.last, said, tokens_in(len(said.encode()))))
+                self.acting.histories.put(job.call, Summary(job.first, job.last, said, tokens_in(len(said.encode()))))
         except Exception as error:  # noqa: BLE001  # fail open: the conversation goes on as it is
             self._resting[key] = self.books.clock.now() + _REST
             if len(self._resting) > _MOST_WAITING:
@@ -171,22 +172,25 @@ class Summaries:
         """What is to be asked; None where there is too little to sum up, or it would not pay the first time already."""
         blocks = quiet.call.blocks or self.acting.anatomy(quiet.message).blocks
         call = replace(quiet.call, blocks=blocks)
-        last = old_until(blocks, self.strategy.keep_turns)
-        if last is None:
+        part, messages = old_part(blocks, self.strategy.keep_turns), quiet.message.messages
+        if part is None or anthropic_summary.holds_settings(messages, *part):
             return None
-        at_hand, replaced = self.acting.histories.of(call)
-        done, earlier, grown = 0, "", tokens_of(blocks, FIRST, last)
-        if at_hand is not None:
-            done, earlier, grown = at_hand.last, at_hand.text, tokens_of(blocks, at_hand.last + 1, last)
-        elif replaced is not None:
-            done, earlier = replaced.edit.last, replaced.edit.text
-            grown = tokens_of(blocks, replaced.edit.last + 1, last)
+        begin, last = part
+        earlier, fresh = self._earlier(call, begin)
+        grown = tokens_of(blocks, fresh, last)
         if grown < self.strategy.least_tokens:
             return None
-        record = anthropic_summary.record_of(quiet.message.messages, max(FIRST, done + 1), last, earlier=earlier)
+        record = anthropic_summary.record_of(messages, fresh, last, earlier=earlier)
         body = anthropic_summary.request(self.strategy.model, record, self.strategy.most_tokens)
         asked = self._as_asked(call, body, quiet.to)
-        return _Job(quiet, call, last, asked) if self._pays(call, asked.call, grown) else None
+        return _Job(quiet, call, begin, last, asked) if self._pays(call, asked.call, grown) else None
+
+    def _earlier(self, call: Call, begin: int) -> tuple[str, int]:
+        """What was summed up before, and the first message that was not."""
+        at_hand, replaced = self.acting.histories.of(call)
+        if at_hand is not None:
+            return at_hand.text, at_hand.last + 1
+        return (replaced.edit.text, replaced.edit.last + 1) if replaced is not None else ("", begin)
 
     def _as_asked(self, of: Call, body: bytes, to: Destination) -> Asked:
         """The call that asks for a summary."""
@@ -228,7 +232,7 @@ class Summaries:
     async def _asked_for(self, job: _Job) -> str:
         """The summary. Raises _NoSummaryError or ValueError where none comes."""
         call, asked = job.asked.call, job.asked
-        why = f"a summary of messages {FIRST} to {job.last}, for the session's next call after a pause"
+        why = f"a summary of messages {job.first} to {job.last}, for the session's next call after a pause"
         said = Decision(strategy=NAME, edit=Warn(why), applied=True, before=None, after=None)
         plan = Plan(asked=call, call=call, decisions=(said,))
         if self.gate is not None:

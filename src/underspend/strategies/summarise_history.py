@@ -11,7 +11,7 @@ from underspend.core.context import Context
 from underspend.core.edits import Edit, ReplaceContent, ReplaceMessages
 from underspend.core.glance import Glance
 from underspend.core.strategy import State, Strategy
-from underspend.core.summaries import FIRST, can_part, tokens_of, turns
+from underspend.core.summaries import Summary, can_part, tokens_of, turns
 from underspend.promptcache import facts
 
 _LEFT_ALONE = frozenset({Role.SIDE, Role.COMPACTION, Role.SUMMARY})
@@ -27,8 +27,8 @@ _LEAST_LENGTH = 200
 class SummariseHistory(Strategy):
     """The gateway has `model` write the summary in the background, in at most `most_tokens` tokens.
 
-    It stands for all but the first message and the last `keep_turns` turns, once those are `least_tokens` or more.
-    Nothing is done without a model, nor before a summary of the very messages is at hand.
+    It stands for what comes after the first prompt and before the last `keep_turns` turns, once that is `least_tokens`
+    or more. Nothing is done without a model, nor before a summary of the very messages is at hand.
     """
 
     name: ClassVar[str] = "summarise_history"
@@ -60,7 +60,7 @@ class SummariseHistory(Strategy):
         summary = ctx.conversation.summary
         if summary is None or not self.model or call.identity.role in _LEFT_ALONE or call.endpoint != "messages":
             return
-        if not self._fits(call.blocks, summary.last) or not _pays(call, ctx, summary.last, summary.tokens):
+        if not self._fits(call.blocks, summary) or not _pays(call, ctx, summary):
             return
         # Only thinking that binds itself to its prompt has to go, and never that of a turn under way.
         thoughts = _thoughts(call.blocks, summary.last) if facts(call.model).binds_thinking else []
@@ -69,17 +69,18 @@ class SummariseHistory(Strategy):
         for at in thoughts:
             yield ReplaceContent(at, "", 0, why="the model refuses its thinking where its prompt has changed")
         why = "nothing of it is cached, and a summary is shorter"
-        yield ReplaceMessages(FIRST, summary.last, summary.text, summary.tokens, why=why)
+        yield ReplaceMessages(summary.first, summary.last, summary.text, summary.tokens, why=why)
 
-    def _fits(self, blocks: Sequence[Block], last: int) -> bool:
+    def _fits(self, blocks: Sequence[Block], summary: Summary) -> bool:
         """Whether the messages can be taken out, and enough turns stay behind them."""
-        return can_part(blocks, last) and sum(first > last for first in turns(blocks)) >= self.keep_turns
+        stay = sum(start > summary.last for start in turns(blocks))
+        return stay >= self.keep_turns and can_part(blocks, summary.first, summary.last)
 
 
-def _pays(call: Call, ctx: Context, last: int, length: int) -> bool:
+def _pays(call: Call, ctx: Context, summary: Summary) -> bool:
     """Whether what goes is worth it, and next to nothing of it or of what stands behind it is cached."""
     talk = ctx.conversation
-    there = tokens_of(call.blocks, FIRST, last)
+    there, length = tokens_of(call.blocks, summary.first, summary.last), summary.tokens
     if talk.replaced is not None:
         made = talk.replaced.edit
         there += made.tokens - tokens_of(call.blocks, made.first, made.last)
@@ -87,7 +88,7 @@ def _pays(call: Call, ctx: Context, last: int, length: int) -> bool:
         return False
     if talk.idle is not None and any(life < talk.idle <= life * 6 // 5 for life in _LIFETIMES):
         return False
-    front = sum(b.tokens for b in call.blocks if b.section is not Section.MESSAGES or b.message < FIRST)
+    front = sum(b.tokens for b in call.blocks if b.section is not Section.MESSAGES or b.message < summary.first)
     return max(0, talk.warm_tokens - front) * _SMALL_PART <= there - length
 
 

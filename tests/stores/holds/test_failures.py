@@ -227,7 +227,7 @@ def test_f11_every_field_of_a_budget_is_looked_at() -> None:
 
 
 def test_f11_sub_agents_and_side_calls_count_in_the_budgets_of_their_session(holds: Holds) -> None:
-    session = replace(FIVE, window=window("session"))
+    session = replace(FIVE, window=window("session"), cap=len(Role) * DOLLAR)
     begun(holds, session)
     for role in Role:
         call = Call(id=role, time=NOW, provider="anthropic", endpoint="messages", model="m")
