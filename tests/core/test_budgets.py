@@ -163,9 +163,11 @@ def test_no_client_gets_into_anothers_account_by_what_it_calls_itself(names: tup
 
 
 def test_a_subject_is_cut_as_the_ledger_cuts_and_names_the_model_that_is_sent() -> None:
-    identity = Identity(session="s" * 500, project="p" * 500, agent="a" * 500, key="", tags=("t",), role=Role.SUBAGENT)
+    identity = Identity(
+        session="s" * 500, project="p" * 500, agent="a" * 500, key="", user="ann", tags=("t",), role=Role.SUBAGENT
+    )
     call = Call(id="c", time=NOW, provider="anthropic", endpoint="messages", model="m" * 500, identity=identity)
-    who = subject_of(call, user="ann")
+    who = subject_of(call)
     assert [len(text or "") for text in (who.session, who.project, who.agent, who.model)] == [128, 255, 64, 128]
     assert (who.user, who.key, who.tags, who.role) == ("ann", None, ("t",), Role.SUBAGENT)
 

@@ -57,3 +57,11 @@ def test_other_options_are_kept():
 def test_a_key_said_twice_is_refused():
     with pytest.raises(ValueError):
         with_stream_usage(b'{"a":1,"a":2}')
+
+
+@pytest.mark.parametrize(
+    ("said", "user"),
+    [({"user": "ada"}, "ada"), ({"safety_identifier": "s", "user": "ada"}, "s"), ({"user": 7}, None), ({}, None)],
+)
+def test_the_user_is_whom_the_request_names(said, user):
+    assert read(json.dumps({"model": "m", **said}).encode()).user == user

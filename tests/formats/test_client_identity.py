@@ -170,10 +170,29 @@ def test_everything_together() -> None:
         project="my shop",
         user_agent=CLI["user-agent"],
         key="hashed",
+        user="d" * 64,
         billing=BillingMode.API_KEY,
     )
     assert identify({**CLI, **hints}, NEW_BODY).project == "from a header"
     assert identify({}, None) == Identity()
+
+
+@pytest.mark.parametrize(
+    ("headers", "user_id", "user"),
+    [
+        ({"x-underspend-user": " ada "}, "someone", "ada"),
+        ({}, "someone", "someone"),
+        ({}, f"user_{'0' * 64}_account__session_{SESSION}", f"user_{'0' * 64}"),
+        ({}, '{"device_id": "d", "account_uuid": "a", "session_id": "s"}', "a"),
+        ({}, '{"device_id": "d", "account_uuid": ""}', "d"),
+        ({}, '{"session_id": 7}', None),
+        ({}, "{", None),
+        ({}, None, None),
+    ],
+)
+def test_the_user_is_whom_the_client_names(headers, user_id, user) -> None:
+    asked = request(metadata={"user_id": user_id}) if user_id is not None else request()
+    assert identify(headers, asked).user == user
 
 
 NAMES = st.sampled_from(["x-api-key", "authorization", "user-agent", "x-claude-code-request-class", "anthropic-beta"])

@@ -36,6 +36,7 @@ def test_nobody_else_finds_it():
     known = Histories()
     known.put(ASKED, Summary(1, 5, "longer", 2))
     assert known.of(replace(ASKED, identity=Identity(session="s", key="another"))) == (None, None)
+    assert known.of(replace(ASKED, identity=Identity(session="s", key="k", user="u"))) == (None, None)
     assert known.of(replace(ASKED, identity=Identity(session="fork", key="k")))[0] is not None
 
 

@@ -128,15 +128,15 @@ class Subject:
                 return (one[scope] or _UNKNOWN,)
 
 
-def subject_of(call: Call, *, user: str | None = None) -> Subject:
-    """The subject of a call as it will be sent (its model counts, not the one asked for); the user is the key's."""
+def subject_of(call: Call) -> Subject:
+    """The subject of a call as it will be sent: its model counts, not the one asked for."""
     identity = call.identity
     return Subject(
         model=call.model[:128],
         role=identity.role,
         project=_cut(identity.project, 255),
         key=_cut(identity.key, 32),
-        user=_cut(user, 255),
+        user=_cut(identity.user, 255),
         tags=identity.tags,
         session=_cut(identity.session, 128),
         agent=_cut(identity.agent, 64),

@@ -98,6 +98,7 @@ class Identity:
     project: str | None = None
     user_agent: str | None = None
     key: str | None = None
+    user: str | None = None
     billing: BillingMode = BillingMode.NONE
     tags: tuple[str, ...] = ()
 

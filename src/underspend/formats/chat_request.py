@@ -23,6 +23,8 @@ class _Body(msgspec.Struct):
     reasoning_effort: msgspec.Raw = _EMPTY
     reasoning: msgspec.Raw = _EMPTY
     stream_options: msgspec.Raw = _EMPTY
+    user: msgspec.Raw = _EMPTY
+    safety_identifier: msgspec.Raw = _EMPTY
 
 
 _decode_body = msgspec.json.Decoder(_Body).decode
@@ -32,7 +34,7 @@ _decode_body = msgspec.json.Decoder(_Body).decode
 class ChatRequest:
     """What a request says of itself. `max_output` is 0 where it sets no limit.
 
-    `wants_usage` is whether the client asked for the usage of its stream.
+    `wants_usage` is whether the client asked for the usage of its stream, `user` whom it says it asks for.
     """
 
     raw: bytes
@@ -41,6 +43,7 @@ class ChatRequest:
     max_output: int
     effort: str | None
     wants_usage: bool
+    user: str | None = None
 
 
 def read(raw: bytes) -> ChatRequest | None:
@@ -55,6 +58,7 @@ def read(raw: bytes) -> ChatRequest | None:
             max_output=max(count(decode(limit)) for limit in limits),
             effort=text(decode(body.reasoning_effort)) or text(obj(decode(body.reasoning)).get("effort")),
             wants_usage=obj(decode(body.stream_options)).get("include_usage") is True,
+            user=text(decode(body.safety_identifier)) or text(decode(body.user)) or None,
         )
     except (msgspec.DecodeError, RecursionError):
         return None

@@ -23,6 +23,7 @@ _LIVE_CWD = re.compile(rb'"live_cwd"\s*:\s*"((?:[^"\\]|\\.){1,512})"')
 _SUMMARY_REQUEST = re.compile(rb"detailed summary of (?:the|this|our) conversation")
 _TAIL = 24_000
 _HEAD = 250_000  # the section stands behind the first prompt, which may bring long instructions with it
+_USERS = ("account_uuid", "device_id")
 _SAFETY_STOP = "</severity>"
 
 
@@ -48,6 +49,18 @@ def session_of(headers: Headers, request: MessagesRequest | None) -> str | None:
         return named
     session = parse_user_id(request.user_id).get("session_id")
     return session if isinstance(session, str) else None
+
+
+def user_of(headers: Headers, request: MessagesRequest | None) -> str | None:
+    """`x-underspend-user`, then `metadata.user_id`: of Claude Code's the account, or the device where it has none."""
+    named = headers.get("x-underspend-user", "").strip()
+    if named or request is None or not request.user_id:
+        return named or None
+    known = parse_user_id(request.user_id)
+    if request.user_id.startswith("{"):
+        found = next((known[name] for name in _USERS if isinstance(known.get(name), str) and known[name]), None)
+        return str(found) if found else None
+    return request.user_id.partition("_account_")[0] if known else request.user_id
 
 
 def role_of(headers: Headers, request: MessagesRequest | None) -> Role:
@@ -105,5 +118,6 @@ def identify(
         project=unquote(path_project) if path_project else headers.get("x-underspend-project"),
         user_agent=headers.get("user-agent"),
         key=key,
+        user=user_of(headers, request),
         billing=billing_mode(headers),
     )

@@ -191,6 +191,8 @@ class Asking:
         """The call, with its blocks where it is taken apart, and whether it is."""
         message = asked if isinstance(asked, MessagesRequest) else None
         identity = self._identify(request, route, message)
+        if isinstance(asked, ChatRequest) and identity.user is None and asked.user is not None:
+            identity = replace(identity, user=asked.user)
         if to.to.key is not None and identity.billing is not BillingMode.API_KEY:
             identity = replace(identity, billing=BillingMode.API_KEY)  # our key pays, whoever asks
         call = Call(

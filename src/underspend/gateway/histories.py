@@ -112,7 +112,7 @@ def thinking_lost(call: Call, last: int) -> dict[bytes, Kept]:
 
 
 def _whose(call: Call) -> str:
-    return call.identity.key or ""
+    return f"{call.identity.key or ''} {call.identity.user or ''}"
 
 
 def _limit(known: OrderedDict[bytes, Summary] | OrderedDict[bytes, Replaced]) -> None:
