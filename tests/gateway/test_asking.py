@@ -82,3 +82,11 @@ def test_who_pays_is_whose_key_is_shown(model, headers, billing, login):
     """A call of a subscription's client that our key pays for costs money: limits hold for it."""
     asked = read("/v1/messages", body(model=model), others=[to(Upstream([]))], headers=headers)
     assert (asked.call.identity.billing, asked.login) == (billing, login)
+
+
+@pytest.mark.parametrize("model", ["claude-opus-5-5", "other/gpt-5.5"])
+def test_the_user_a_chat_call_names_is_who_asks_unless_a_header_says_otherwise(model):
+    data, others = asked_in_chat(model=model, user="ann"), [to(Upstream([chat()]))]
+    assert read("/v1/chat/completions", data, others=others).call.identity.user == "ann"
+    named = [(b"x-underspend-user", b"bob")]
+    assert read("/v1/chat/completions", data, others=others, headers=named).call.identity.user == "bob"

@@ -170,9 +170,12 @@ class Asking:
             self.status.fault("following", f"{type(error).__name__}: {error}")
             return False
 
-    def _identify(self, request: Request, route: Route, message: MessagesRequest | None) -> Identity:
+    def _identify(self, request: Request, route: Route, asked: MessagesRequest | ChatRequest | None) -> Identity:
         try:
+            message = asked if isinstance(asked, MessagesRequest) else None
             identity = self.identifier.identify(request.fields, message, route)
+            if isinstance(asked, ChatRequest) and identity.user is None and asked.user is not None:
+                identity = replace(identity, user=asked.user)
             tags = tags_of(request.fields)
             return replace(identity, tags=(*identity.tags, *tags)) if tags else identity
         except Exception as error:  # noqa: BLE001  # fail open: an unknown caller is served too
@@ -190,9 +193,7 @@ class Asking:
     ) -> tuple[Call, bool]:
         """The call, with its blocks where it is taken apart, and whether it is."""
         message = asked if isinstance(asked, MessagesRequest) else None
-        identity = self._identify(request, route, message)
-        if isinstance(asked, ChatRequest) and identity.user is None and asked.user is not None:
-            identity = replace(identity, user=asked.user)
+        identity = self._identify(request, route, asked)
         if to.to.key is not None and identity.billing is not BillingMode.API_KEY:
             identity = replace(identity, billing=BillingMode.API_KEY)  # our key pays, whoever asks
         call = Call(
