@@ -86,7 +86,9 @@ class Gateway:
         made.summaries = summaries_of(steps, made.books, made.cases, made.forecast, made.gate)
 
         def identify(headers, request, route):
-            return Identity(session=headers["s"], role=Role.MAIN, key="key-1", billing=BillingMode.API_KEY)
+            return Identity(session=headers["s"], **self.who)
+
+        self.who = {"role": Role.MAIN, "key": "key-1", "billing": BillingMode.API_KEY}
 
         made.asking.identifier.identify = identify
 

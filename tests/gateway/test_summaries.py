@@ -12,6 +12,8 @@ from doubles import daily
 from summed_up import CHEAP, ON, SAID, Chat, On, policy
 
 from underspend.core.budgets import Scope
+from underspend.core.call import BillingMode, Role
+from underspend.gateway.holdout import Holdout
 from underspend.gateway.summaries import NAME
 from underspend.testing.fake_upstream import run_in_thread
 from underspend.testing.fake_upstream.clock import FakeClock
@@ -254,6 +256,64 @@ def test_without_a_model_nothing_happens_and_one_line_says_so():
             (fault,) = gateway.faults
             assert "set the model that is to write" in fault["message"]
             assert gateway.made.summaries is None
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "who",
+    [{"billing": BillingMode.OAUTH}, {"role": Role.COMPACTION}, {"role": Role.SIDE}, {"billing": BillingMode.NONE}],
+    ids=str,
+)
+def test_calls_of_others_are_not_summed_up(who):
+    async def run():
+        async with On(policy()) as gateway:
+            gateway.who |= who
+            await session(gateway)
+            assert gateway.sent(CHEAP) == []
+            assert gateway.faults == []
+
+    asyncio.run(run())
+
+
+def test_sessions_that_are_left_alone_are_not_summed_up():
+    async def run():
+        async with On(policy(), holdout=Holdout(1.0)) as gateway:
+            await session(gateway)
+            assert gateway.sent(CHEAP) == []
+
+    asyncio.run(run())
+
+
+def test_a_model_without_a_price_is_not_asked():
+    async def run():
+        async with On(policy({NAME: {**ON[NAME], "model": "nobody-knows-1"}})) as gateway:
+            await session(gateway)
+            (fault,) = gateway.faults
+            assert "the price of nobody-knows-1 is not known" in fault["message"]
+            assert gateway.sent("nobody-knows-1") == []
+
+    asyncio.run(run())
+
+
+def test_one_under_way_is_given_up_and_written_down_when_the_gateway_stops():
+    async def run():
+        async with On(policy()) as gateway:
+            summaries, there = gateway.made.summaries, asyncio.Event()
+            summaries.look_seconds = 0.001
+
+            async def hangs(*_):
+                there.set()
+                await asyncio.sleep(60)
+
+            async with summaries.kept():
+                await turns(gateway, Chat(), 6)
+                gateway.made.attempts.destinations.home.upstream.send = hangs
+                gateway.clock.advance(300)
+                async with asyncio.timeout(10):
+                    await there.wait()
+            (row,) = [row for row in gateway.rows if row["role"] == "summary"]
+            assert (row["outcome"], row["state"]) == ("interrupted", "settled")
 
     asyncio.run(run())
 
