@@ -12,8 +12,10 @@ from underspend.core import engine
 from underspend.core.call import Call, Identity, Role
 from underspend.core.context import Context
 from underspend.core.conversation import Conversation, Habits
+from underspend.core.edits import ReplaceMessages
 from underspend.core.engine import Step
 from underspend.core.strategy import State
+from underspend.core.summaries import Summary, old_part
 from underspend.formats import anthropic_request
 from underspend.formats.adaptation import Written
 from underspend.formats.anthropic_blocks import Anatomist
@@ -21,6 +23,8 @@ from underspend.formats.anthropic_validity import violations
 from underspend.formats.json_slices import Slice, elements, members, trimmed
 from underspend.gateway.splicing import spliced
 from underspend.pricing.forecast import Forecast
+from underspend.strategies.cache_breakpoints import CacheBreakpoints
+from underspend.strategies.summarise_history import SummariseHistory
 from underspend.testing.demo import sessions
 from underspend.testing.demo.client import Conversation as Played
 
@@ -83,7 +87,7 @@ def known(call, warm, calls):
     )
 
 
-def planned(raw, role, warm, calls):
+def planned(raw, role, warm, calls, steps=STEPS):
     message = anthropic_request.read(raw)
     parts = Anatomist().anatomy(tools=message.tools, system=message.system, messages=message.messages)
     call = Call(
@@ -101,7 +105,7 @@ def planned(raw, role, warm, calls):
         blocks=parts.blocks,
         thinking_budget=message.thinking_budget,
     )
-    return engine.run(call, STEPS, known(call, warm, calls))
+    return engine.run(call, steps, known(call, warm, calls))
 
 
 def pieces(raw):
@@ -151,6 +155,40 @@ def test_safeguards_thinking_server_tools_and_unknown_fields_stay(number, at, se
     assert [each for each in violations(json.loads(done.body)) if each not in own] == []
     if not done.dropped and not any(type(each.edit).__name__ == "DropMessages" for each in done.plan.decisions):
         assert now[1] == was[1]
+
+
+def test_behind_a_summary_the_provider_takes_every_request_and_the_rest_stays():
+    """Each body of the bundled sessions whose old part can be taken out, with breakpoints set behind it."""
+    sums = SummariseHistory(model="m", keep_turns=1)
+    steps = [Step(sums, State.ON), Step(CacheBreakpoints(), State.ON)]
+    made = 0
+    for number, (body, _) in enumerate(BODIES):
+        raw = with_more(body, number, server=False)
+        asked = planned(raw, Role.MAIN, 0, 3, steps=()).asked
+        part = old_part(asked.blocks, 1)
+        if part is None:
+            continue
+        talk = replace(known(asked, 0, 3).conversation, idle=600_000_000, summary=Summary(*part, "In short.", 1))
+        plan = engine.run(asked, steps, replace(known(asked, 0, 3), conversation=talk))
+        if not any(isinstance(each.edit, ReplaceMessages) for each in plan.decisions):
+            continue
+        made += 1
+        done = spliced(Written(raw), plan)
+        assert done.dropped == ()
+        assert set(violations(json.loads(done.body))) <= set(violations(json.loads(raw)))
+        was, now = json.loads(raw)["messages"], json.loads(done.body)["messages"]
+        assert without_marks(now[: part[0]]) == without_marks(was[: part[0]])
+        assert without_marks(now[part[0] + 1 :]) == without_marks(was[part[1] + 1 :])
+        assert pieces(done.body)[0] == pieces(raw)[0]
+    assert made > 5
+
+
+def without_marks(messages):
+    return [
+        [(message["role"], {key: value for key, value in part.items() if key != "cache_control"}) for part in parts]
+        for message in messages
+        for parts in [message["content"] if isinstance(message["content"], list) else [{"text": message["content"]}]]
+    ]
 
 
 @pytest.mark.parametrize("number", range(0, len(BODIES), 29))
