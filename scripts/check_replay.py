@@ -94,6 +94,8 @@ def _aim(name: str, made: Outcome, percent: int) -> Row:
 
 
 def _alone(name: str, made: Outcome, step: Step) -> Row:
+    if not made.parts:
+        return f"{name}: {step.strategy.name} alone (for information)", True, "cannot be replayed"
     worst = made.sessions[0] if made.sessions else None
     figure = f"{show(made.saved.expected)} in {made.parts[0].deeds.edits:,} edits"
     if worst is not None and worst.saved < 0:
